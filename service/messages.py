@@ -1,0 +1,165 @@
+"""What travels through the house: a Submit, the MtMessage made of it, the Receipt, reports and incoming messages.
+
+Ids. A message's `id` is 63 bits, time-ordered (42 bits of milliseconds, 21 of sequence). Its public `guid` is 40 lowercase
+hex: 12 of milliseconds, then 28 that look random, of which the first 21 bits are the sequence; so `id_of(guid)` finds the
+row by its primary key, no index on guid is needed, and the 91 random bits that are left keep it unguessable.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from dataclasses import dataclass
+from datetime import datetime
+
+from service.lifecycle import Status
+
+SEQUENCE_BITS = 21
+_RANDOM_BITS = 112 - SEQUENCE_BITS
+_GUID = re.compile(r"[0-9a-f]{40}\Z")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Submit:
+    """One request to send, as an API understood it. Field names are what `Invalid.field` says."""
+
+    recipients: tuple[str, ...]
+    """as the caller wrote them"""
+    text: str
+    device: str | None = None
+    """id of the device that must send it"""
+    sim: int | None = None
+    """slot from 1"""
+    due: datetime | None = None
+    """not before"""
+    validity_s: int | None = None
+    idempotency_key: str | None = None
+    api: str
+    """which API it came by, for the trace"""
+
+    def fingerprint(self) -> bytes:
+        """Equal for equal requests, whichever API they came by."""
+        parts = (*self.recipients, "", self.text, self.device or "", str(self.sim or ""), str(self.due or ""), str(self.validity_s or ""))
+        return hashlib.sha256("\0".join(parts).encode()).digest()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MtMessage:
+    """One text to one recipient, and what became of it so far."""
+
+    id: int
+    guid: str
+    account_id: int
+    key_id: int
+    api: str
+    recipient: str
+    text: str
+    segments: int
+    status: Status
+    created: datetime
+    due: datetime | None
+    """None when there is nothing left to do"""
+    expires: datetime
+    wanted_device: str | None = None
+    wanted_sim: int | None = None
+    device: str | None = None
+    """the device that sent it or is sending it"""
+    device_message_id: str | None = None
+    attempts: int = 0
+    sent: datetime | None = None
+    finished: datetime | None = None
+    """when it was delivered, failed, expired or cancelled"""
+    refusal: str | None = None
+    """why we refused it, in the words of the API it came by; such a message was never queued"""
+    error: str | None = None
+    """what the device said when it last failed"""
+
+    @property
+    def queue(self) -> str:
+        """Where it waits: with the device that it asked for, or in the account's pool."""
+        return queue_of(self.account_id, self.wanted_device)
+
+
+def queue_of(account_id: int, device: str | None) -> str:
+    return device or f"pool-{account_id}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Receipt:
+    """What the caller is told, after the commit."""
+
+    guids: tuple[str, ...]
+    accepted: datetime
+    status: Status
+    device_online: bool
+    """whether a device that may send it was online"""
+    sim: int | None
+    trial: bool
+    trial_sent: int
+    """messages that the trial account has used, these included; 0 for any other account"""
+    replayed: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Accepted:
+    """A device has taken a message over."""
+
+    device_message_id: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DeliveryReport:
+    """What a device says about a message that it took."""
+
+    device: str
+    device_message_id: str
+    status: Status
+    """SENT, DELIVERED or FAILED"""
+    at: datetime
+    """by the device's clock where it has one"""
+    error: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MoMessage:
+    """A message that a device received."""
+
+    device: str
+    sender: str
+    text: str
+    received: datetime
+    """by the device's clock"""
+    sim: int | None = None
+    device_message_id: str | None = None
+    """the device's own id of this reception, by which a redelivery is known"""
+
+
+class Ids:
+    """Makes ids and guids. The sequence starts anywhere in each millisecond, so that processes rarely meet."""
+
+    def __init__(self) -> None:
+        self._ms = 0
+        self._sequence = 0
+
+    def new(self, now: datetime) -> tuple[int, str]:
+        """(id, guid), the ids of one process strictly growing while its clock does not step back."""
+        ms = int(now.timestamp() * 1000)
+        random = int.from_bytes(os.urandom(14), "big")
+        if ms == self._ms:
+            self._sequence = (self._sequence + 1) & ((1 << SEQUENCE_BITS) - 1)
+        else:
+            # half the range is left above the start, so that a millisecond's ids stay in order
+            self._ms, self._sequence = ms, random >> (_RANDOM_BITS + 1)
+        tail = (self._sequence << _RANDOM_BITS) | (random & ((1 << _RANDOM_BITS) - 1))
+        return (ms << SEQUENCE_BITS) | self._sequence, f"{ms:012x}{tail:028x}"
+
+
+def id_of(guid: str) -> int | None:
+    """The id within a guid; None when it is not one of ours."""
+    if not _GUID.match(guid):
+        return None
+    ms = int(guid[:12], 16)
+    if ms >= 1 << 42:
+        return None
+    return (ms << SEQUENCE_BITS) | (int(guid[12:], 16) >> _RANDOM_BITS)

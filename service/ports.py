@@ -1,0 +1,186 @@
+"""What the gateway asks of the world, and the world of it. Implementations live under adapters/; fakes under tests/.
+
+Every port is a Protocol; its promises are held by the suites in tests/conformance/, which every implementation passes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from service.accounts import Account, ApiKey, KeyStore
+from service.fleet import Device
+from service.lifecycle import Status
+from service.messages import Accepted, DeliveryReport, MoMessage, MtMessage, Receipt
+
+
+class Clock(Protocol):
+    def __call__(self) -> datetime:
+        """Now, UTC and aware."""
+        ...
+
+
+class Inbox(Protocol):
+    """Where a driver hands in what its device says. Each call returns once what it brought is on disk."""
+
+    async def report(self, report: DeliveryReport) -> None: ...
+    async def received(self, message: MoMessage) -> None: ...
+    def online(self, device: str, is_online: bool) -> None:
+        """The device came or went. Nothing is claimed for a device that is not online."""
+        ...
+
+
+class Driver(Protocol):
+    """Speaks one device's language.
+
+    It may not block, retry, or touch the store. Every message is taken (an Accepted) or refused (SendFailed) exactly once.
+    A lost connection refuses what is in flight as temporary; after stop, silence: no report, no message, no answer.
+    A driver MUST NOT await its inbox inside submit: the inbox may wait for that very submit to end.
+    """
+
+    device: Device
+    window: int
+    """how many submits it takes at a time"""
+    submit_timeout_s: float
+    """after this an unanswered submit has an unknown outcome"""
+    deduplicates: bool
+    """whether a message handed over a second time under the same guid goes on the air only once"""
+
+    async def start(self, inbox: Inbox) -> None: ...
+    async def submit(self, message: MtMessage) -> Accepted:
+        """Raises SendFailed."""
+        ...
+
+    async def stop(self) -> None: ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Idempotency:
+    key: str
+    fingerprint: bytes
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Acceptance:
+    """What `Store.accept` commits as one."""
+
+    messages: tuple[MtMessage, ...]
+    receipt: Receipt
+    """with trial_sent 0: the store counts, and answers with the figure"""
+    trial_limit: int | None
+    idempotency: Idempotency | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settlement:
+    """What became of a claimed message."""
+
+    id: int
+    status: Status
+    """SENT, QUEUED (another try at `due`), FAILED, OUTCOME_UNKNOWN"""
+    now: datetime
+    device_message_id: str | None = None
+    due: datetime | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SentQuery:
+    """Which of an account's MT messages to list, newest first."""
+
+    account_id: int
+    guid: str | None = None
+    before_id: int | None = None
+    """rows older than this id"""
+    refused: bool | None = None
+    """True: only those that we refused; False: only the others"""
+    failed: bool | None = None
+    """True: only those that a device failed; False: only the others"""
+    keyword: str | None = None
+    """in the recipient or the text"""
+    limit: int = 200
+
+
+class Store(KeyStore, Protocol):
+    """Keeps everything. What a method returned from is on disk: commits are grouped, but nobody is answered before his.
+
+    A method raises Unavailable when the store cannot be reached or is full (nothing was stored), and InDoubt when it went away in
+    the middle (it may have been).
+    """
+
+    async def accept(self, acceptance: Acceptance) -> Receipt:
+        """Store the messages and the idempotency record, count a trial: all or nothing.
+
+        Returns the receipt, or for a known idempotency key the first one with `replayed`. An idempotency record lives for 24 h.
+        Raises Conflict (same key, other fingerprint), QuotaExceeded (trial used up), IdTaken.
+        """
+        ...
+
+    async def exists(self, id: int) -> bool:
+        """Whether a message is stored: to ask after InDoubt."""
+        ...
+
+    async def keep_refused(self, message: MtMessage) -> None:
+        """Store a row for a submit that was refused, so that the log shows it."""
+        ...
+
+    async def claim(self, *, device: Device, limit: int, now: datetime, leased_until: datetime, leased_by: str) -> list[MtMessage]:
+        """Up to `limit` due messages of the device's own queue and its account's pool, soonest due first, now SENDING.
+
+        No two claims ever return the same message while its lease runs. A message with `wanted_sim` goes only to a device with that SIM.
+        Those whose validity has ended become EXPIRED instead and are not returned.
+        """
+        ...
+
+    async def settle(self, settlement: Settlement) -> None:
+        """Record what became of a claimed message; the lease ends. A status that may not follow changes nothing else."""
+        ...
+
+    async def report(self, report: DeliveryReport, now: datetime) -> bool:
+        """Advance the message that the device knows by `device_message_id`. False when there is none (yet)."""
+        ...
+
+    async def next_due(self, device: Device) -> datetime | None:
+        """When the next message of the device's queue or its account's pool is due; None when nothing waits."""
+        ...
+
+    async def recover(self, *, now: datetime, leased_by: str | None, deduplicating: Sequence[str]) -> list[str]:
+        """Take back what a dead process had claimed: all of `leased_by`'s, and (None) everybody's whose lease has run out.
+
+        A message of a device in `deduplicating`, or of an account with `resend_unknown`, is QUEUED again; any other becomes
+        OUTCOME_UNKNOWN. Returns the guids of the latter.
+        """
+        ...
+
+    async def expire(self, now: datetime, limit: int) -> int:
+        """Make waiting messages whose validity has ended EXPIRED, at most `limit`; how many."""
+        ...
+
+    async def sent(self, query: SentQuery) -> list[MtMessage]: ...
+
+    async def received(self, message: MoMessage, account_id: int, now: datetime) -> bool:
+        """Keep an incoming message; False when this very reception is kept already."""
+        ...
+
+    async def create_account(self, account: Account) -> Account:
+        """`id` is ignored; the stored account is returned. Raises Conflict when the name is taken."""
+        ...
+
+    async def find_account(self, name: str) -> Account | None: ...
+    async def create_key(self, key: ApiKey) -> ApiKey:
+        """`id` is ignored; the stored key is returned."""
+        ...
+
+    async def save_device(self, device: Device) -> None:
+        """Insert it, or replace what is kept under its id."""
+        ...
+
+    async def devices(self) -> list[Device]: ...
+    async def ready(self) -> None:
+        """Returns when the store can commit; raises Unavailable."""
+        ...
+
+    async def open(self) -> None: ...
+    async def close(self) -> None: ...
