@@ -7,17 +7,27 @@ Nothing here knows a status number or a vendor's code.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 
 class Refused(Exception):
-    """The request is not honoured, and nothing of it was done."""
+    """The request is not honoured, and nothing of it was done.
+
+    `kind` is the core's word for it, which the log keeps and each API translates; `guid` names the row of a refused send, if one was kept.
+    """
+
+    kind: ClassVar[str] = "refused"
 
     def __init__(self, why: str) -> None:
         super().__init__(why)
         self.why = why
+        self.guid: str | None = None
 
 
 class Invalid(Refused):
     """A field has a value that cannot be used. `field` is the core's name for it (see `messages.Submit`)."""
+
+    kind = "invalid"
 
     def __init__(self, field: str, why: str) -> None:
         super().__init__(why)
@@ -27,12 +37,16 @@ class Invalid(Refused):
 class Missing(Invalid):
     """A field that is needed is absent or empty."""
 
+    kind = "missing"
+
     def __init__(self, field: str) -> None:
         super().__init__(field, "is required")
 
 
 class InvalidRecipient(Invalid):
     """One of the recipients is not a number that can be sent to."""
+
+    kind = "invalid_recipient"
 
     def __init__(self, recipient: str) -> None:
         super().__init__("recipients", f"{recipient!a} is not a phone number")
@@ -44,16 +58,19 @@ class Unauthorized(Refused):
 
 
 class KeyMissing(Unauthorized):
+    kind = "key_missing"
     def __init__(self) -> None:
         super().__init__("an API key is required")
 
 
 class KeyUnknown(Unauthorized):
+    kind = "key_unknown"
     def __init__(self) -> None:
         super().__init__("the API key is not valid")
 
 
 class KeyExpired(Unauthorized):
+    kind = "key_expired"
     def __init__(self) -> None:
         super().__init__("the API key has expired")
 
@@ -61,21 +78,31 @@ class KeyExpired(Unauthorized):
 class Forbidden(Refused):
     """The key is good but may not do this."""
 
+    kind = "forbidden"
+
 
 class NotFound(Refused):
     """No such message or device, or it is another account's, which is the same to a caller."""
+
+    kind = "not_found"
 
 
 class Conflict(Refused):
     """The same idempotency key came with another request."""
 
+    kind = "conflict"
+
 
 class OptedOut(Refused):
     """The recipient has asked not to be written to."""
 
+    kind = "opted_out"
+
 
 class QuotaExceeded(Refused):
     """A limit is reached. `retry_after_s` is None when waiting does not help."""
+
+    kind = "quota_exceeded"
 
     def __init__(self, why: str, retry_after_s: int | None = None) -> None:
         super().__init__(why)
@@ -84,6 +111,8 @@ class QuotaExceeded(Refused):
 
 class Unavailable(Refused):
     """We cannot promise anything now; nothing was stored."""
+
+    kind = "unavailable"
 
 
 class InDoubt(Unavailable):

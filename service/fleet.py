@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from service.errors import Invalid
 
@@ -46,8 +46,9 @@ class Fleet:
     def of(self, account_id: int) -> list[Device]:
         return [d for d in self._devices.values() if d.account_id == account_id]
 
-    def label(self, device_id: str, label: str) -> None:
-        self._devices[device_id] = replace(self._devices[device_id], label=label)
+    def owner(self, device_id: str) -> int:
+        """The account that has the device."""
+        return self._devices[device_id].account_id
 
     def online(self, device_id: str, is_online: bool) -> None:
         (self._online.add if is_online else self._online.discard)(device_id)

@@ -84,6 +84,8 @@ class Settlement:
     device_message_id: str | None = None
     due: datetime | None = None
     error: str | None = None
+    same_device: bool = False
+    """another try must be by the device that has had it, which alone knows that guid and will not send it twice"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

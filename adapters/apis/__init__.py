@@ -1,0 +1,34 @@
+"""The APIs that callers speak, one file each.
+
+Each file has `def api(gateway: Gateway, settings: ApiSettings) -> Api`; `load` finds them all, so that a new API is a new file and
+nothing else is edited. Files whose name begins with an underscore are parts of one.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from dataclasses import dataclass
+
+from adapters.web import Api
+from service.gateway import Gateway
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ApiSettings:
+    """What the operator decides about APIs."""
+
+    public_url: str | None = None
+    """where callers reach us, without a trailing slash; None when it was not set"""
+    legacy_errors: bool = False
+    """answer errors of the vendors' APIs with HTTP 200, for callers that look only at the body"""
+
+
+def load(gateway: Gateway, settings: ApiSettings) -> list[Api]:
+    """Every API in this folder, in the order of the file names."""
+    apis = []
+    for found in pkgutil.iter_modules(__path__):
+        module = importlib.import_module(f"{__name__}.{found.name}")
+        if not found.name.startswith("_") and hasattr(module, "api"):
+            apis.append(module.api(gateway, settings))
+    return apis

@@ -1,0 +1,345 @@
+"""SMSMobileAPI's words: form, JSON and query parameters in, its `result` envelope out. The SOAP file borrows them.
+
+    GET /sendsms/?apikey=KEY&recipients=+1234567890&message=Hello
+    {"result": {"error": 0, "sent": "1", "id": "c319...", "note": "sent by mobile", ...}}
+
+Types differ by endpoint and strict clients exist: sendsms answers `error` as the integer 0 and `sent` as the string "1", the log
+answers `error` as the string "0". A failing call has the HTTP status of the vendor's OpenAPI file and the envelope of its page.
+Codes and notes that no source states are ours; they stand in CODES and NOTES.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+import orjson
+
+from adapters.apis import ApiSettings
+from adapters.web import Api, Call, Reply, Route, Trouble
+from service.accounts import Account, Principal, Scope
+from service.errors import Invalid, KeyMissing, Missing, QuotaExceeded, Refused, Unauthorized
+from service.gateway import Gateway
+from service.lifecycle import Status
+from service.messages import SEQUENCE_BITS, MtMessage, Receipt, Submit, id_of
+from service.numbers import vendor_form
+from service.ports import SentQuery
+
+NOTHING = frozenset({"", "0", "no", "false", "nil", "null", "none"})
+"""values that ask for nothing: clients and generated stubs send them for what was not set"""
+
+LATER = ("shorturl", "sendwa", "waonly", "encrypt_message", "url_media", "pdf_with_image", "url_media_shorted")
+"""options that are known but cannot be granted"""
+
+FIELDS = {"text": "message", "sim": "port", "device": "sIdentifiant", "due": "schedule_timestamp"}
+"""the core's field -> the vendor's parameter, where they differ"""
+
+CODES = {
+    "key_missing": (400, "missing_apikey"),
+    "key_unknown": (403, "invalid_apikey"),
+    "key_expired": (403, "expired_apikey"),
+    "forbidden": (403, "forbidden"),
+    "missing": (400, "missing_parameter"),
+    "invalid": (400, "invalid_parameter"),
+    "invalid_recipient": (400, "invalid_recipient"),
+    "opted_out": (400, "recipient_opted_out"),
+    "not_found": (404, "not_found"),
+    "conflict": (409, "idempotency_conflict"),
+    "quota_exceeded": (429, "quota_exceeded"),
+    "unavailable": (503, "unavailable"),
+}
+"""the core's refusal -> HTTP status and the `error` of the envelope"""
+
+NOTES = {True: "sent by mobile", False: "waiting for a phone to connect", None: "scheduled"}
+"""`note`, by whether a phone is online; None: not due yet"""
+
+PHONE_ERRORS = {
+    Status.EXPIRED: "expired before a phone could send it",
+    Status.CANCELLED: "cancelled",
+    Status.OUTCOME_UNKNOWN: "outcome unknown: the phone may have sent it",
+}
+
+DEFAULT_RETRY_AFTER_S = 86_400
+_RECIPIENT_BREAK = re.compile(r"[,;]")
+
+
+def api(gateway: Gateway, settings: ApiSettings) -> Api:
+    """/sendsms and /log/sent/sms, GET and POST, with and without a trailing slash."""
+    endpoint = _Endpoints(gateway, settings)
+    return Api(
+        name="smsmobileapi",
+        routes=(
+            Route(path="/sendsms", handler=endpoint.sendsms),
+            Route(path="/log/sent/sms", handler=endpoint.log_sent_sms),
+        ),
+        word=endpoint.word,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Endpoints:
+    gateway: Gateway
+    settings: ApiSettings
+
+    async def sendsms(self, call: Call) -> Reply:
+        fields = call.fields()
+        header = call.header("idempotency-key")
+        if header:
+            fields = {**fields, "idempotency_key": header}
+        return _json({"result": await send(self.gateway, fields, bearer=bearer_of(call), api="smsmobileapi")})
+
+    async def log_sent_sms(self, call: Call) -> Reply:
+        fields = call.fields()
+        caller = await authenticate(self.gateway, fields, bearer_of(call), Scope.READ)
+        rows = await self.gateway.mailbox.sent(_query(fields, caller.account))
+        return _json({"result": {"error": "0", "sms": [_sent_row(row, self._zone(row, caller.account)) for row in rows]}})
+
+    def word(self, call: Call, error: Refused | Trouble) -> Reply:
+        """The envelope of the `result` family."""
+        headers: tuple[tuple[str, str], ...] = ()
+        if isinstance(error, Trouble):
+            status, code, message = error.status, error.code, error.why
+        else:
+            status, code, message = code_of(error)
+            headers = _headers(error, bearer_of(call))
+            if any(name == "WWW-Authenticate" for name, _ in headers):
+                status = 401
+            if self.settings.legacy_errors:
+                status = 200
+        result: dict[str, object] = {"error": code, "sent": "0", "message": message}
+        if isinstance(error, Refused) and error.guid:
+            result["id"] = error.guid
+        if call.path.startswith("/log/"):
+            result["sms"] = []
+        return _json({"result": result}, status=status, headers=headers)
+
+    def _zone(self, row: MtMessage, account: Account) -> ZoneInfo:
+        """The phone's time zone if it told one, else the account's."""
+        device = self.gateway.fleet.get(account.id, row.device) if row.device else None
+        return _zone(device.time_zone) if device and device.time_zone else account.zone
+
+
+def bearer_of(call: Call) -> str | None:
+    scheme, _, token = call.header("authorization").partition(" ")
+    return token.strip() or None if scheme.lower() == "bearer" else None
+
+
+async def authenticate(gateway: Gateway, fields: Mapping[str, str], bearer: str | None, scope: Scope) -> Principal:
+    """The key may come as `apikey` or as a Bearer token; where both come, one that is valid suffices."""
+    key = fields.get("apikey", "").strip()
+    if bearer is None:
+        return await gateway.accounts.authenticate(key, scope)
+    try:
+        return await gateway.accounts.authenticate(bearer, scope)
+    except Unauthorized:
+        if not key:
+            raise
+        return await gateway.accounts.authenticate(key, scope)
+
+
+async def send(gateway: Gateway, fields: Mapping[str, str], *, bearer: str | None, api: str) -> dict[str, object]:
+    """Do what /sendsms does; the content of its `result`. Raises Refused."""
+    caller = await authenticate(gateway, fields, bearer, Scope.SEND)
+    try:
+        submit = _read(fields, api)
+    except Invalid as refused:
+        unread = Submit(recipients=_recipients(fields), text=fields.get("message", ""), api=api)
+        raise await gateway.submission.refuse(caller, unread, refused) from None
+    return _result(await gateway.submission.submit(caller, submit), caller.account)
+
+
+def code_of(refused: Refused) -> tuple[int, str, str]:
+    """HTTP status, `error` code, and a sentence in ASCII that names the vendor's parameter."""
+    status, code = CODES[refused.kind]
+    if isinstance(refused, Missing):
+        message = f"Missing required parameter: {FIELDS.get(refused.field, refused.field)}"
+    elif isinstance(refused, Invalid):
+        message = f"Invalid parameter: {FIELDS.get(refused.field, refused.field)} {refused.why}"
+    elif isinstance(refused, KeyMissing):
+        message = "Missing required parameter: apikey"
+    else:
+        message = refused.why
+    return status, code, message.encode("ascii", "backslashreplace").decode()
+
+
+def _headers(refused: Refused, bearer: str | None) -> tuple[tuple[str, str], ...]:
+    if isinstance(refused, QuotaExceeded):
+        return (("Retry-After", str(refused.retry_after_s or DEFAULT_RETRY_AFTER_S)),)
+    if isinstance(refused, Unauthorized) and bearer is not None:
+        return (("WWW-Authenticate", 'Bearer error="invalid_token"'),)
+    return ()
+
+
+def _read(fields: Mapping[str, str], api: str) -> Submit:
+    get = fields.get
+    for name in LATER:
+        if name in fields and not _asks_nothing(fields[name]):
+            raise Invalid(name, "asks for what this server does not offer")
+    if get("sendsms") and _asks_nothing(fields["sendsms"]) and get("from") != "ssh":
+        raise Invalid("sendsms", "asks for no SMS, and nothing else was asked for")
+    return Submit(
+        recipients=_recipients(fields),
+        text=get("message", ""),
+        device=get("sIdentifiant", "").strip() or None,
+        sim=_sim(get("port")),
+        due=_instant(get("schedule_timestamp")),
+        validity_s=_whole(get("validity_s"), "validity_s"),
+        idempotency_key=get("idempotency_key") or None,
+        api=api,
+    )
+
+
+def _recipients(fields: Mapping[str, str]) -> tuple[str, ...]:
+    """Several are separated by comma or semicolon. A space before the first is a plus that a form has decoded: then it is one
+    before the others too; otherwise a space after a comma is just that."""
+    raw = fields.get("recipients", "")
+    parts = [part for part in _RECIPIENT_BREAK.split(raw) if part.strip()]
+    return tuple(part if raw[:1] == " " else part.strip() for part in parts)
+
+
+def _asks_nothing(value: str) -> bool:
+    return value.strip().lower() in NOTHING
+
+
+def _whole(value: str | None, field: str) -> int | None:
+    if not value or _asks_nothing(value):
+        return None
+    value = value.strip()
+    if not (value.isascii() and value.isdigit() and len(value) <= 18):
+        raise Invalid(field, "must be a whole number")
+    return int(value)
+
+
+def _sim(value: str | None) -> int | None:
+    sim = _whole(value, "sim")
+    if sim is not None and sim not in (1, 2):
+        raise Invalid("sim", "must be 1, 2 or empty")
+    return sim
+
+
+def _instant(value: str | None) -> datetime | None:
+    seconds = _whole(value, "due")
+    if seconds is None:
+        return None
+    if seconds >= 1 << 33:
+        raise Invalid("due", "must be a UNIX timestamp in seconds")
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def _result(receipt: Receipt, account: Account) -> dict[str, object]:
+    utc, local = _both_times(int(receipt.accepted.timestamp()), account.time_zone)
+    result: dict[str, object] = {
+        "error": 0,
+        "sent": "1",
+        "id": receipt.guids[0],
+        "note": NOTES[None if receipt.status is Status.SCHEDULED else receipt.device_online],
+        "datetime": utc,
+        "datetimeLocal": local,
+        "port": receipt.sim,
+        "iac_control": "1",
+        "iac_authorized": "1",
+        "send_with_whatsapp": "0",
+        "encrypted": {"status": "0"},
+        "trial_account": {"status": "1" if receipt.trial else "0", "sms_sent": receipt.trial_sent},
+    }
+    if len(receipt.guids) > 1:
+        result["ids"] = receipt.guids
+    return result
+
+
+@lru_cache(maxsize=64)
+def _both_times(second: int, time_zone: str) -> tuple[str, str]:
+    utc = datetime.fromtimestamp(second, UTC)
+    return utc.strftime("%Y-%m-%dT%H:%M:%SZ"), utc.astimezone(_zone(time_zone)).isoformat()
+
+
+@lru_cache(maxsize=64)
+def _zone(name: str) -> ZoneInfo:
+    return ZoneInfo(name)
+
+
+def _query(fields: Mapping[str, str], account: Account) -> SentQuery:
+    return SentQuery(
+        account_id=account.id,
+        guid=fields.get("guid_message", "").strip() or None,
+        before_id=_before(fields.get("before", "").strip()),
+        refused=None if _asks_nothing(fields.get("error_api", "")) else True,
+        failed=None if _asks_nothing(fields.get("error_mobile", "")) else True,
+        keyword=fields.get("keyword") or None,
+    )
+
+
+def _before(value: str) -> int | None:
+    """A guid, or epoch seconds against timestamp_server."""
+    if not value:
+        return None
+    if value.isascii() and value.isdigit() and len(value) < 12:
+        return min(int(value) * 1000 << SEQUENCE_BITS, (1 << 63) - 1)
+    if (id := id_of(value)) is None:
+        raise Invalid("before", "must be a message's guid or a UNIX timestamp")
+    return id
+
+
+def _sent_row(message: MtMessage, zone: ZoneInfo) -> dict[str, object]:
+    """Dates and hours are local, but for `_server`; `timestamp` and `send_from_mobile_timestamp` are the vendor's odd epochs:
+    the local wall clock read as if it were UTC. What was not sent yet has empty strings and zeros."""
+    added, added_local = message.created, message.created.astimezone(zone)
+    sent = message.sent
+    sent_local = sent.astimezone(zone) if sent else None
+    return {
+        "sIdentifiantPhone": message.device if sent and message.device else "",
+        "port": message.wanted_sim or 0,
+        "date_add": _date(added_local),
+        "hour_add": _hour(added_local),
+        "timestamp": _wall_epoch(added_local),
+        "send_from_mobile": 1 if sent else 0,
+        "send_from_mobile_date": _date(sent_local),
+        "send_from_mobile_heure": _hour(sent_local),
+        "send_from_mobile_timestamp": _wall_epoch(sent_local),
+        "recipients": vendor_form(message.recipient),
+        "sms": message.text,
+        "error_api": CODES[message.refusal][1] if message.refusal else "",
+        "send_from_mobile_erreur": _phone_error(message),
+        "guid_message": message.guid,
+        "timearea": _time_area(added_local),
+        "date_add_server": _date(added),
+        "hour_add_server": _hour(added),
+        "timestamp_server": int(added.timestamp()),
+        "send_from_mobile_date_server": _date(sent),
+        "send_from_mobile_heure_server": _hour(sent),
+    }
+
+
+def _phone_error(message: MtMessage) -> str:
+    """Empty while there may be another try: callers take anything else for the end."""
+    if message.refusal:
+        return ""
+    if message.status is Status.FAILED:
+        return message.error or "failed"
+    return PHONE_ERRORS.get(message.status, "")
+
+
+def _date(at: datetime | None) -> str:
+    return at.strftime("%Y-%m-%d") if at else ""
+
+
+def _hour(at: datetime | None) -> str:
+    return at.strftime("%H:%M:%S") if at else ""
+
+
+def _wall_epoch(at: datetime | None) -> int:
+    return int(at.replace(tzinfo=UTC).timestamp()) if at else 0
+
+
+def _time_area(at: datetime) -> str:
+    """`UTC+01`, `UTC+05:30`."""
+    offset = at.strftime("%z")
+    return f"UTC{offset[:3]}" + (f":{offset[3:5]}" if offset[3:5] != "00" else "")
+
+
+def _json(value: object, *, status: int = 200, headers: tuple[tuple[str, str], ...] = ()) -> Reply:
+    return Reply(orjson.dumps(value), status=status, headers=headers)

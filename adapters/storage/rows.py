@@ -1,0 +1,150 @@
+"""Between the core's words and a row: datetimes and milliseconds, Status and text, None and SIM 0. Columns are in statements.MESSAGE_COLUMNS."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from service.accounts import Account, ApiKey, Scope
+from service.errors import Invalid
+from service.lifecycle import Status
+from service.messages import MtMessage, Receipt, queue_of
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MS = timedelta(milliseconds=1)
+_STATUS = {s.value: s for s in Status}
+
+
+def ms(when: datetime) -> int:
+    return (when - _EPOCH) // _MS
+
+
+def ms_or_none(when: datetime | None) -> int | None:
+    return None if when is None else (when - _EPOCH) // _MS
+
+
+def when(ms: int) -> datetime:
+    # a fraction of a second comes back exactly: fromtimestamp rounds to the nearest microsecond
+    return datetime.fromtimestamp(ms / 1000, UTC)
+
+
+def when_or_none(ms: int | None) -> datetime | None:
+    return None if ms is None else datetime.fromtimestamp(ms / 1000, UTC)
+
+
+def storable(text: str) -> str:
+    """What a device said, without what no database can hold: a message from a handset is not lost for a NUL or half a character."""
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+
+
+def storable_or_none(text: str | None) -> str | None:
+    return None if text is None else storable(text)
+
+
+def check(message: MtMessage) -> None:
+    """Raises Invalid for a text that some database cannot hold, so that it depends on none."""
+    if "\0" in message.text:
+        raise Invalid("text", "contains a NUL character")
+    try:
+        message.text.encode()
+    except UnicodeEncodeError:
+        raise Invalid("text", "contains half of a character (a lone surrogate)") from None
+
+
+def row_of(m: MtMessage) -> tuple[Any, ...]:
+    return (
+        m.id,
+        m.guid,
+        m.account_id,
+        m.key_id,
+        m.api,
+        m.recipient,
+        m.text,
+        m.segments,
+        m.status.value,
+        ms(m.created),
+        ms_or_none(m.due),
+        ms(m.expires),
+        m.wanted_device,
+        m.wanted_sim or 0,
+        queue_of(m.account_id, m.wanted_device),
+        m.device,
+        m.device_message_id,
+        m.attempts,
+        ms_or_none(m.sent),
+        ms_or_none(m.finished),
+        m.refusal,
+        m.error,
+    )
+
+
+def message_of(row: Sequence[Any]) -> MtMessage:
+    (id, guid, account_id, key_id, api, recipient, text, segments, status, created, due, expires, wanted_device, wanted_sim) = row[:14]
+    device, device_message_id, attempts, sent, finished, refusal, error = row[15:]
+    return MtMessage(
+        id=id,
+        guid=guid,
+        account_id=account_id,
+        key_id=key_id,
+        api=api,
+        recipient=recipient,
+        text=text,
+        segments=segments,
+        status=_STATUS[status],
+        created=when(created),
+        due=when_or_none(due),
+        expires=when(expires),
+        wanted_device=wanted_device,
+        wanted_sim=wanted_sim or None,
+        device=device,
+        device_message_id=device_message_id,
+        attempts=attempts,
+        sent=when_or_none(sent),
+        finished=when_or_none(finished),
+        refusal=refusal,
+        error=error,
+    )
+
+
+def receipt_to_json(receipt: Receipt) -> str:
+    fields: Mapping[str, Any] = {
+        "guids": receipt.guids,
+        "accepted": ms(receipt.accepted),
+        "status": receipt.status.value,
+        "device_online": receipt.device_online,
+        "sim": receipt.sim,
+        "trial": receipt.trial,
+    }
+    return json.dumps(fields)
+
+
+def receipt_of_json(text: str, trial_sent: int) -> Receipt:
+    """The first receipt, given again."""
+    fields = json.loads(text)
+    fields.update(guids=tuple(fields["guids"]), accepted=when(fields["accepted"]), status=Status(fields["status"]))
+    return Receipt(**fields, trial_sent=trial_sent, replayed=True)
+
+
+def account_of(row: Sequence[Any]) -> Account:
+    id, name, default_country, time_zone, validity_s, trial_limit, resend_unknown = row
+    return Account(
+        id=id,
+        name=name,
+        default_country=default_country,
+        time_zone=time_zone,
+        validity_s=validity_s,
+        trial_limit=trial_limit,
+        resend_unknown=bool(resend_unknown),
+    )
+
+
+def key_of(row: Sequence[Any]) -> ApiKey:
+    id, account_id, label, digest, scopes, expires = row
+    return ApiKey(id=id, account_id=account_id, label=label, digest=bytes(digest), scopes=Scope(scopes), expires=when_or_none(expires))
+
+
+def counted(receipt: Receipt, trial_sent: int) -> Receipt:
+    return receipt if trial_sent == receipt.trial_sent else replace(receipt, trial_sent=trial_sent)

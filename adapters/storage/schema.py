@@ -1,0 +1,149 @@
+"""The tables, for both engines, a sentence for each column. What runs on them is in statements.py; how they change, in migrations/.
+
+Times are milliseconds since 1970, UTC. Growing tables have a time-ordered 63-bit `id` and no unique constraint that lacks it, so that
+new rows go to the end of the tree and a later partitioning by time changes no key. They have no foreign keys either: accounts, keys
+and devices are never deleted while they have messages, and on PostgreSQL each check would lock the account's row for each message.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, LargeBinary, MetaData, Table, Text
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+    }
+)
+
+_Id = BigInteger().with_variant(Integer, "sqlite")
+"""SQLite makes a column its row number only if it is called INTEGER"""
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("id", _Id, primary_key=True, comment="Given by the store."),
+    Column("name", Text, nullable=False, unique=True, comment="What people call it."),
+    Column("default_country", Text, comment="ISO 3166 alpha-2 of numbers without a country code."),
+    Column("time_zone", Text, nullable=False, comment="IANA name."),
+    Column("validity_s", Integer, nullable=False, comment="How long a message may wait when its submit does not say."),
+    Column("trial_limit", Integer, comment="Messages that a trial may send; null for a regular account."),
+    Column("trial_sent", Integer, nullable=False, server_default="0", comment="Messages that a trial has used."),
+    Column("resend_unknown", Boolean, nullable=False, comment="Whether a message of unknown outcome is sent again by itself."),
+    comment="Who owns keys, devices and messages.",
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", _Id, primary_key=True, comment="Given by the store."),
+    Column("account_id", _Id, ForeignKey("accounts.id"), nullable=False, comment="Whom it speaks for."),
+    Column("label", Text, nullable=False, comment="What its owner calls it."),
+    Column("digest", LargeBinary, nullable=False, unique=True, comment="SHA-256 of the secret."),
+    Column("scopes", Integer, nullable=False, comment="Bits of service.accounts.Scope."),
+    Column("expires", BigInteger, comment="When it ends; null for never."),
+    comment="Secrets that speak for an account.",
+)
+
+devices = Table(
+    "devices",
+    metadata,
+    Column("id", Text, primary_key=True, comment="16 lowercase hex."),
+    Column("account_id", _Id, ForeignKey("accounts.id"), nullable=False, comment="Whose it is."),
+    Column("kind", Text, nullable=False, comment="Which driver speaks to it."),
+    Column("label", Text, nullable=False, comment="What its owner calls it."),
+    Column("phone_number", Text, comment="Its own number, where known."),
+    Column("sims", Integer, nullable=False, comment="How many SIM slots it has."),
+    Column("time_zone", Text, comment="IANA name, when it told one."),
+    comment="What can put messages on the air.",
+)
+
+messages = Table(
+    "messages",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=False, comment="42 bits of milliseconds, 21 of sequence; also within the guid."),
+    Column("guid", Text, nullable=False, comment="The public id, 40 hex; found by the id within it, so it has no index."),
+    Column("account_id", BigInteger, nullable=False, comment="Whose it is."),
+    Column("key_id", BigInteger, nullable=False, comment="Which API key sent it."),
+    Column("api", Text, nullable=False, comment="Which API it came by."),
+    Column("recipient", Text, nullable=False, comment="E.164 or a short code."),
+    Column("text", Text, nullable=False, comment="What it says."),
+    Column("segments", Integer, nullable=False, comment="How many radio messages it takes."),
+    Column("status", Text, nullable=False, comment="service.lifecycle.Status; in no index, so that PostgreSQL can update rows in place."),
+    Column("created", BigInteger, nullable=False, comment="When it was accepted or refused."),
+    Column("due", BigInteger, comment="The earliest time of the next try; null unless it waits."),
+    Column("expires", BigInteger, nullable=False, comment="When it has waited too long."),
+    Column("wanted_device", Text, comment="The device that it asked for."),
+    Column("wanted_sim", Integer, nullable=False, server_default="0", comment="The SIM slot that it asked for; 0 for any."),
+    Column("queue", Text, nullable=False, comment="Where it waits: a device, or an account's pool."),
+    Column("device", Text, comment="The device that sent it or is sending it."),
+    Column("device_message_id", Text, comment="What that device calls it."),
+    Column("attempts", Integer, nullable=False, server_default="0", comment="How often it was claimed."),
+    Column("sent", BigInteger, comment="When a device took it."),
+    Column("finished", BigInteger, comment="When it was delivered, failed, expired or cancelled."),
+    Column("refusal", Text, comment="Why we refused it; such a message was never queued."),
+    Column("error", Text, comment="What the device said when it last failed."),
+    Column("leased_until", BigInteger, comment="Until when nobody else may send it; null unless it is being sent."),
+    Column("leased_by", Text, comment="Which process is sending it."),
+    comment="MT messages and what became of them.",
+)
+
+received = Table(
+    "received",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=False, comment="42 bits of milliseconds, 21 of sequence."),
+    Column("account_id", BigInteger, nullable=False, comment="Whose it is."),
+    Column("device", Text, nullable=False, comment="The device that received it."),
+    Column("sim", Integer, comment="By which slot."),
+    Column("sender", Text, nullable=False, comment="Who sent it."),
+    Column("text", Text, nullable=False, comment="What it says."),
+    Column("received", BigInteger, nullable=False, comment="When, by the device's clock."),
+    Column("created", BigInteger, nullable=False, comment="When we kept it."),
+    Column("device_message_id", Text, comment="What the device calls it."),
+    comment="MO messages.",
+)
+
+receptions = Table(
+    "receptions",
+    metadata,
+    Column("device", Text, primary_key=True, comment="The device that received it."),
+    Column("fingerprint", LargeBinary, primary_key=True, comment="SHA-256 of the device's own id of it, the sender and the text."),
+    Column("received_id", BigInteger, nullable=False, comment="The row in received."),
+    comment="Which receptions are kept already, so that a redelivery is known.",
+    sqlite_with_rowid=False,
+)
+
+idempotency = Table(
+    "idempotency",
+    metadata,
+    Column("account_id", BigInteger, primary_key=True, autoincrement=False, comment="Whose key it is."),
+    Column("key", Text, primary_key=True, comment="What the caller chose."),
+    Column("fingerprint", LargeBinary, nullable=False, comment="SHA-256 of the first request."),
+    Column("created", BigInteger, nullable=False, comment="When that was; it is replayed for 24 hours."),
+    Column("receipt", Text, nullable=False, comment="Its answer, as JSON, without trial_sent."),
+    Column("trial_sent", Integer, nullable=False, comment="What its answer said about the trial."),
+    comment="Answers to be given again to callers that ask again.",
+    sqlite_with_rowid=False,
+)
+
+pulse = Table(
+    "pulse",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False, comment="Always 1."),
+    Column("beats", BigInteger, nullable=False, comment="How often it was asked whether we can commit."),
+    comment="Written to learn whether the store can commit.",
+)
+
+_m = messages.c
+_waits = {"sqlite_where": _m.due.is_not(None), "postgresql_where": _m.due.is_not(None)}
+_is_leased = {"sqlite_where": _m.leased_until.is_not(None), "postgresql_where": _m.leased_until.is_not(None)}
+_is_taken = {"sqlite_where": _m.device_message_id.is_not(None), "postgresql_where": _m.device_message_id.is_not(None)}
+
+# A claim reads one range of this for each queue and SIM and stops at its limit; `expires` lets `expire` read the index alone.
+Index("ix_messages_waiting", _m.queue, _m.wanted_sim, _m.due, _m.id, _m.expires, **_waits)
+Index("ix_messages_account", _m.account_id, _m.id)
+Index("ix_messages_reported", _m.device, _m.device_message_id, _m.id, **_is_taken)
+Index("ix_messages_leased", _m.leased_until, **_is_leased)
+Index("ix_received_account", received.c.account_id, received.c.id)
+Index("ix_idempotency_created", idempotency.c.created)

@@ -1,0 +1,1 @@
+"""Bytes to events and back, for devices' protocols. No socket, no third-party package."""

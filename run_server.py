@@ -1,0 +1,210 @@
+"""The recipe: settings -> data folder -> store -> service -> devices -> front door -> listen. Also the console script `dragoman`."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Any
+
+from adapters import cli, reactor
+from adapters.apis import ApiSettings, load
+from adapters.data_folder import DataFolder, FolderInUse, open_folder
+from adapters.devices.simulator import Simulator
+from adapters.log import configure
+from adapters.reactor import Housekeeper, Worker, utc_now
+from adapters.settings import Settings
+from adapters.storage import open_store
+from adapters.web import FrontDoor, Limits
+from service.accounts import Account, Accounts, ApiKey, digest_of, new_secret
+from service.dispatch import Dispatch
+from service.errors import Unavailable
+from service.fleet import Device, Fleet
+from service.gateway import Gateway
+from service.mailbox import Mailbox
+from service.outcome import Outcome
+from service.ports import Driver, Inbox, Store
+from service.submission import Submission
+
+FIRST_ACCOUNT = "default"
+RADIO_LOG = "radio.log"
+DRAIN_S = 10.0
+
+
+@dataclass(kw_only=True, slots=True)
+class Running:
+    """A server that is up."""
+
+    gateway: Gateway
+    folder: DataFolder
+    urls: list[str]
+
+
+AfterStart = Callable[[Running], Awaitable[int | None]]
+"""told of a server that is up; a number that it returns ends the server with that exit status"""
+
+
+class StartFailed(Exception):
+    """The server cannot run here; the text says why and what to do."""
+
+
+async def start(settings: Settings, log: Any, opened: AsyncExitStack) -> Running:
+    """Everything in order; what is opened is closed through `opened`, in the reverse order. Raises StartFailed."""
+    folder = _folder(settings)
+    opened.callback(folder.close)
+    store = await _store(settings, folder, log, opened)
+    fleet = Fleet()
+    dispatch = Dispatch(store=store, clock=utc_now, node=folder.node, sleep=asyncio.sleep)
+    outcome = Outcome(store=store, fleet=fleet, dispatch=dispatch, clock=utc_now, on_unknown=lambda r: _unknown_report(log, r.device))
+    submission = Submission(store=store, fleet=fleet, clock=utc_now)
+    gateway = Gateway(
+        accounts=Accounts(store=store, clock=utc_now),
+        submission=submission,
+        mailbox=Mailbox(store=store),
+        fleet=fleet,
+        clock=utc_now,
+        store=store,
+    )
+    account = await _first_account(store, folder, settings, log)
+    drivers = await _drivers(settings, store, folder, fleet, account)
+    await _keep_house(store, folder, drivers, log, opened)
+    workers = [Worker(driver=driver, dispatch=dispatch, store=store, fleet=fleet, log=log) for driver in drivers]
+    submission.on_queued, fleet.on_change = _wakers(workers)
+    await _start_workers(workers, outcome, opened)
+    urls = await _listen(settings, gateway, log, opened)
+    log.info("ready", urls=urls, data=str(folder.path), phones=len(drivers))
+    return Running(gateway=gateway, folder=folder, urls=urls)
+
+
+def _folder(settings: Settings) -> DataFolder:
+    try:
+        return open_folder(settings.data)
+    except (FolderInUse, OSError) as failed:
+        raise StartFailed(str(failed)) from None
+
+
+async def _store(settings: Settings, folder: DataFolder, log: Any, opened: AsyncExitStack) -> Store:
+    store = open_store(settings.database_url, folder.path, log=log)
+    try:
+        await store.open()
+    except Unavailable as failed:
+        raise StartFailed(failed.why) from None
+    opened.push_async_callback(store.close)
+    return store
+
+
+async def _first_account(store: Store, folder: DataFolder, settings: Settings, log: Any) -> Account:
+    """On the very first start: the account and one key, shown once."""
+    given = settings.bootstrap_api_key
+    account = await store.find_account(FIRST_ACCOUNT)
+    if account is not None:
+        if given and await store.find_key(digest_of(given)) is None:
+            log.warning("bootstrap_api_key_ignored", why="the first account is there already, and this is not one of its keys")
+        return account
+    account = await store.create_account(Account(id=0, name=FIRST_ACCOUNT))
+    secret = given or new_secret()
+    await store.create_key(ApiKey(id=0, account_id=account.id, label="first", digest=digest_of(secret)))
+    if given:
+        log.info("first_account", account=account.name, key="the one that was given")
+    elif sys.stderr.isatty():
+        print(f"\n  The API key of the account {account.name!r}, shown only now:\n\n      {secret}\n", file=sys.stderr)
+    else:
+        log.info("first_account", account=account.name, key_file=str(folder.write_first_key(secret)))
+    return account
+
+
+async def _drivers(settings: Settings, store: Store, folder: DataFolder, fleet: Fleet, account: Account) -> list[Driver]:
+    """The devices that this process speaks to; each keeps its id over a restart."""
+    for device in await store.devices():
+        fleet.register(device)
+    drivers: list[Driver] = []
+    for number in range(1, settings.simulator + 1):
+        id = hashlib.sha256(f"{folder.node}/simulator/{number}".encode()).hexdigest()[:16]
+        phone = Device(id=id, account_id=account.id, kind="simulator", label=f"Simulated phone {number}", sims=2)
+        if fleet.get(account.id, id) is None:
+            await store.save_device(phone)
+            fleet.register(phone)
+        drivers.append(Simulator(phone, settings.simulator_behaviour, radio_log=folder.path / RADIO_LOG, clock=utc_now))
+    return drivers
+
+
+async def _keep_house(store: Store, folder: DataFolder, drivers: Sequence[Driver], log: Any, opened: AsyncExitStack) -> None:
+    deduplicating = [driver.device.id for driver in drivers if driver.deduplicates]
+    housekeeper = Housekeeper(store=store, clock=utc_now, deduplicating=deduplicating, log=log)
+    await housekeeper.recover(folder.node)
+    task = asyncio.create_task(housekeeper.run())
+    opened.callback(task.cancel)
+
+
+def _wakers(workers: Sequence[Worker]) -> tuple[Callable[[int, str | None], None], Callable[[str], None]]:
+    by_device = {worker.driver.device.id: worker for worker in workers}
+    by_account: dict[int, list[Worker]] = {}
+    for worker in workers:
+        by_account.setdefault(worker.driver.device.account_id, []).append(worker)
+
+    def queued(account_id: int, device: str | None) -> None:
+        for worker in by_account.get(account_id, ()):
+            if device is None or worker is by_device.get(device):
+                worker.wake()
+
+    def changed(device: str) -> None:
+        if device in by_device:
+            by_device[device].wake()
+
+    return queued, changed
+
+
+async def _start_workers(workers: Sequence[Worker], inbox: Inbox, opened: AsyncExitStack) -> None:
+    async def stop() -> None:
+        await asyncio.gather(*(worker.stop() for worker in workers))
+
+    opened.push_async_callback(stop)
+    for worker in workers:
+        await worker.start(inbox)
+
+
+async def _listen(settings: Settings, gateway: Gateway, log: Any, opened: AsyncExitStack) -> list[str]:
+    api_settings = ApiSettings(public_url=settings.public_url, legacy_errors=settings.legacy_errors)
+    door = FrontDoor(load(gateway, api_settings), limits=Limits(body=settings.body_limit), log=log)
+    opened.push_async_callback(door.drain, DRAIN_S)
+    urls = []
+    for address in settings.listen:
+        try:
+            port = reactor.listen(address, door)
+        except OSError as failed:
+            raise StartFailed(f"cannot listen on {address}: {failed.strerror or failed}; choose another with --listen") from None
+        opened.push_async_callback(port.stop)
+        urls.append(f"http://{port.address}")
+    return urls
+
+
+def _unknown_report(log: Any, device: str) -> None:
+    log.warning("unknown_report", device=device, why="a report about a message that is not known; it changes nothing")
+
+
+def serve(settings: Settings, after_start: AfterStart | None = None) -> int:
+    """Run until a signal says stop; the exit status: 0 after a clean stop, 1 when it could not start."""
+    log = configure(settings.log)
+    opened = AsyncExitStack()
+
+    async def main() -> int | None:
+        try:
+            running = await start(settings, log, opened)
+            return await after_start(running) if after_start else None
+        except StartFailed as failed:
+            log.error("not_started", why=str(failed))
+            return 1
+
+    return reactor.run(main, opened.aclose, log)
+
+
+def main() -> None:
+    """The console script."""
+    cli.main(serve)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,25 @@
+"""The frozen bundle of use cases that every API is handed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from service.accounts import Accounts
+from service.fleet import Fleet
+from service.mailbox import Mailbox
+from service.ports import Clock, Store
+from service.submission import Submission
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Gateway:
+    accounts: Accounts
+    submission: Submission
+    mailbox: Mailbox
+    fleet: Fleet
+    clock: Clock
+    store: Store
+
+    async def ready(self) -> None:
+        """Returns when an accepted message could be kept now; raises Unavailable."""
+        await self.store.ready()

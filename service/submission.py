@@ -1,0 +1,180 @@
+"""Room 2: accept a Submit or refuse it, store it, answer. The caller's answer leaves from here, after the commit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from service import numbers, segments
+from service.accounts import Principal
+from service.errors import IdTaken, InDoubt, Invalid, InvalidRecipient, Missing, OptedOut, QuotaExceeded, Refused
+from service.fleet import Fleet
+from service.lifecycle import Status
+from service.messages import Ids, MtMessage, Receipt, Submit
+from service.ports import Acceptance, Clock, Idempotency, Store
+
+MOST_RECIPIENTS = 1_000
+FARTHEST_DUE = timedelta(days=366)
+VALIDITY_S = range(60, 604_801)
+IDEMPOTENCY_KEY_MOST = 255
+REFUSED_ROWS_A_MINUTE = 60
+"""a key that is refused more often than this has no further rows kept, so that a broken caller cannot fill the store"""
+_KEPT = (Invalid, OptedOut, QuotaExceeded)
+_ID_TRIES = 3
+
+
+@dataclass(kw_only=True)
+class Submission:
+    store: Store
+    fleet: Fleet
+    clock: Clock
+    ids: Ids = field(default_factory=Ids)
+    on_queued: Callable[[int, str | None], None] = lambda account_id, device: None
+    """told of each commit: the account, and the device if one was named"""
+    _refused: dict[int, tuple[int, int]] = field(default_factory=dict, repr=False)
+
+    async def submit(self, principal: Principal, submit: Submit) -> Receipt:
+        """Returns once the messages are on disk.
+
+        Raises Invalid, QuotaExceeded, OptedOut (a row is kept, see `refuse`), Conflict, or Unavailable (nothing is stored).
+        """
+        try:
+            receipt = await self._accept(principal, submit)
+        except _KEPT as refused:
+            raise await self.refuse(principal, submit, refused) from None
+        if not receipt.replayed:
+            self.on_queued(principal.account.id, submit.device)
+        return receipt
+
+    async def refuse(self, principal: Principal, submit: Submit, refused: Refused) -> Refused:
+        """Keep a FAILED row of a submit that is refused for what it says, and give back the refusal with its guid.
+
+        For an API that finds the fault while it reads: `submit` then holds what it could read.
+        """
+        now = self.clock()
+        if not isinstance(refused, _KEPT) or not self._may_keep(principal.key.id, now):
+            return refused
+        recipient = refused.recipient if isinstance(refused, InvalidRecipient) else (submit.recipients or ("",))[0]
+        id, guid = self.ids.new(now)
+        row = MtMessage(
+            id=id,
+            guid=guid,
+            account_id=principal.account.id,
+            key_id=principal.key.id,
+            api=submit.api,
+            recipient=_storable(recipient)[:64],
+            text=_storable(submit.text),
+            segments=0,
+            status=Status.FAILED,
+            created=now,
+            due=None,
+            expires=now,
+            finished=now,
+            refusal=refused.kind,
+        )
+        await self.store.keep_refused(row)
+        refused.guid = guid
+        return refused
+
+    def _may_keep(self, key_id: int, now: datetime) -> bool:
+        minute = int(now.timestamp()) // 60
+        since, count = self._refused.get(key_id, (minute, 0))
+        count = count + 1 if since == minute else 1
+        self._refused[key_id] = (minute, count)
+        return count <= REFUSED_ROWS_A_MINUTE
+
+    async def _accept(self, principal: Principal, submit: Submit) -> Receipt:
+        now = self.clock()
+        account = principal.account
+        online = self.fleet.choose(account.id, submit.device, submit.sim)
+        recipients = self._recipients(submit, account.default_country)
+        for _ in range(_ID_TRIES):
+            messages = self._messages(principal, submit, recipients, now)
+            receipt = Receipt(
+                guids=tuple(m.guid for m in messages),
+                accepted=now,
+                status=messages[0].status,
+                device_online=online,
+                sim=submit.sim,
+                trial=account.is_trial,
+                trial_sent=0,
+            )
+            idempotency = _idempotency(submit)
+            acceptance = Acceptance(messages=messages, receipt=receipt, trial_limit=account.trial_limit, idempotency=idempotency)
+            try:
+                return await self.store.accept(acceptance)
+            except IdTaken:
+                continue
+            except InDoubt:
+                # what is on disk is a success, however it was learned; what is not may be tried again by the caller
+                if await self.store.exists(messages[0].id):
+                    return receipt
+                raise
+        raise IdTaken
+
+    def _recipients(self, submit: Submit, default_country: str | None) -> list[str]:
+        if not submit.recipients:
+            raise Missing("recipients")
+        if len(submit.recipients) > MOST_RECIPIENTS:
+            raise Invalid("recipients", f"has more than {MOST_RECIPIENTS} numbers")
+        return [numbers.normalise(r, default_country) for r in submit.recipients]
+
+    def _messages(self, principal: Principal, submit: Submit, recipients: list[str], now: datetime) -> tuple[MtMessage, ...]:
+        if not submit.text:
+            raise Missing("text")
+        count = segments.count(submit.text)
+        due = _due(submit, now)
+        expires = due + timedelta(seconds=_validity_s(submit, principal.account.validity_s))
+        made = []
+        for recipient in recipients:
+            id, guid = self.ids.new(now)
+            made.append(
+                MtMessage(
+                    id=id,
+                    guid=guid,
+                    account_id=principal.account.id,
+                    key_id=principal.key.id,
+                    api=submit.api,
+                    recipient=recipient,
+                    text=submit.text,
+                    segments=count,
+                    status=Status.SCHEDULED if due > now else Status.QUEUED,
+                    created=now,
+                    due=due,
+                    expires=expires,
+                    wanted_device=submit.device,
+                    wanted_sim=submit.sim,
+                )
+            )
+        return tuple(made)
+
+
+def _due(submit: Submit, now: datetime) -> datetime:
+    if submit.due is None or submit.due <= now:
+        return now
+    if submit.due > now + FARTHEST_DUE:
+        raise Invalid("due", "is more than a year away")
+    return submit.due
+
+
+def _validity_s(submit: Submit, default: int) -> int:
+    if submit.validity_s is None:
+        return default
+    if submit.validity_s not in VALIDITY_S:
+        raise Invalid("validity_s", f"must be from {VALIDITY_S.start} to {VALIDITY_S.stop - 1}")
+    return submit.validity_s
+
+
+def _idempotency(submit: Submit) -> Idempotency | None:
+    key = submit.idempotency_key
+    if not key:
+        return None
+    if len(key) > IDEMPOTENCY_KEY_MOST:
+        raise Invalid("idempotency_key", f"is longer than {IDEMPOTENCY_KEY_MOST} characters")
+    return Idempotency(key=key, fingerprint=submit.fingerprint())
+
+
+def _storable(text: str) -> str:
+    """What no store can hold (NUL, half a surrogate pair) replaced: the row is kept for people to read."""
+    return text.replace("\0", "�").encode("utf-8", "replace").decode()
