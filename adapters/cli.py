@@ -53,7 +53,7 @@ def _shown(default: object) -> str:
 @click.option("--config", type=click.Path(path_type=Path), help="a TOML file with settings; the environment and flags come before it")
 @_setting_flags
 @click.pass_obj
-def serve(serve: Serve, config: Path | None, **flags: Any) -> None:
+def serve(serve: Serve, /, config: Path | None, **flags: Any) -> None:
     """Run the server.
 
     The first account's API key can be given in DRAGOMAN_BOOTSTRAP_API_KEY (not as a flag, which everybody on the machine can read).
@@ -65,7 +65,7 @@ def serve(serve: Serve, config: Path | None, **flags: Any) -> None:
 @click.option("--once", is_flag=True, help="end after the messages are delivered, with exit status 0")
 @click.option("--listen", help="HOST:PORT  [default: 127.0.0.1:8080, or any free port]")
 @click.pass_obj
-def demo(serve: Serve, once: bool, listen: str | None) -> None:
+def demo(serve: Serve, /, once: bool, listen: str | None) -> None:
     """Show the main job: a SOAP client and a form send, a simulated phone delivers."""
     sys.exit(run_demo(serve, once=once, listen=listen))
 

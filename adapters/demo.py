@@ -7,6 +7,7 @@ Everything is kept in a temporary folder, which goes with the server.
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
 import socket
 import sys
@@ -38,9 +39,7 @@ def run_demo(serve: Callable[..., int], *, once: bool, listen: str | None) -> in
     say = Console(highlight=False, soft_wrap=True)
     secret = new_secret()
     with tempfile.TemporaryDirectory(prefix="dragoman-demo-") as folder:
-        settings = Settings(
-            listen=(listen or _free_address(),), data=Path(folder), bootstrap_api_key=secret, simulator=1, database_url=""
-        )
+        settings = Settings(listen=(listen or _free_address(),), data=Path(folder), bootstrap_api_key=secret, simulator=1)
 
         async def after_start(running: Any) -> int | None:
             try:
@@ -84,13 +83,13 @@ async def _show(say: Console, running: Any, secret: str) -> None:
     for guid in (soap["id"], form["result"]["id"]):
         message = await _delivered(running, account.id, guid)
         took_ms = round((message.finished - message.created).total_seconds() * 1000)
-        say.print(f"   {guid}  to {message.recipient}: [green]{message.status.value}[/] by phone {message.device}, {took_ms} ms after it came in")
+        say.print(f"   {guid}  to {message.recipient}")
+        say.print(f"   [green]{message.status.value}[/] by phone {message.device}, {took_ms} ms after it came in")
 
 
 def _send_by_soap(url: str, secret: str) -> dict[str, Any]:
     try:
-        import zeep
-        import zeep.helpers
+        zeep: Any = importlib.import_module("zeep")
     except ImportError:
         raise DemoFailed("zeep is not installed; pip install 'dragoman[demo]' brings it") from None
     try:

@@ -139,8 +139,13 @@ class Connection(protocol.Protocol):
             try:
                 return self._parser.feed_data(data)
             except httptools.HttpParserUpgrade as offer:
-                # h2c or a websocket: offers that we do not take up, so what follows is HTTP/1 again
-                data = data[offer.args[0] :]
+                data = self._without_offer() + data[offer.args[0] :]
+
+    def _without_offer(self) -> bytes:
+        """The head again. llhttp skips the body of a request that offers to upgrade (Java's client does, to h2c, with each POST)."""
+        kept = [(name, value) for name, value in self._headers.items() if name not in (b"upgrade", b"expect")]
+        lines = [b"%b %b HTTP/1.%d" % (self._parser.get_method(), self._url, not self._old), *(b"%b: %b" % each for each in kept)]
+        return b"\r\n".join([*lines, b"\r\n"])
 
     def _drop(self, data: bytes) -> None:
         self._linger = True
@@ -246,6 +251,8 @@ class Connection(protocol.Protocol):
         return Trouble(413, "too_large", f"the body is larger than {self._limits.body} bytes")
 
     def on_message_complete(self) -> None:
+        if b"upgrade" in self._headers and self._parser.should_upgrade():
+            return  # it comes again, see _without_offer
         call = self._call()
         if not self._parser.should_keep_alive() or call.method == "CONNECT":
             self._deaf = True
@@ -366,9 +373,9 @@ def _target(url: bytes) -> tuple[str, bytes]:
     """(path without trailing slash, query); the host of an absolute URL is not looked at."""
     authority = _AUTHORITY.match(url) if url[:1] != b"/" else None
     if authority is not None:
-        url = url[authority.end() :]
+        url = url[authority.end() :] or b"/"
     path, _, query = url.partition(b"?")
-    return path.decode("latin-1").rstrip("/") or "/", query
+    return path.decode("latin-1").rstrip("/") or "/"[: len(url)], query
 
 
 def _rendered(reply: Reply, call: Call, connection: str, date: str) -> bytes:

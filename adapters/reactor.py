@@ -34,7 +34,7 @@ def install() -> asyncio.AbstractEventLoop:
 
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
-    asyncioreactor.install(loop)
+    asyncioreactor.install(loop)  # type: ignore[no-untyped-call]
     return loop
 
 
@@ -121,7 +121,9 @@ class Worker:
         try:
             await self.dispatch.send(self.driver, message)
         except Exception as bug:
-            self.log.error("driver_failed", device=self.driver.device.id, message=message.guid, error=type(bug).__name__, frames=frames(bug))
+            self.log.error(
+                "driver_failed", device=self.driver.device.id, message=message.guid, error=type(bug).__name__, frames=frames(bug)
+            )
 
     async def _idle_s(self) -> float:
         """Until the next message is due, at most IDLE_S."""
@@ -176,7 +178,6 @@ def frames(error: BaseException) -> list[str]:
     return found[-8:]
 
 
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Port:
     """One address that is listened on."""
@@ -193,7 +194,7 @@ def listen(address: str, factory: Any) -> Port:
     from twisted.internet.error import CannotListenError
 
     host, _, port = address.rpartition(":")
-    family, _, _, _, bound = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)[0]
+    *_, bound = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)[0]
     reactor: Any = current
     try:
         listening = reactor.listenTCP(int(port), factory, backlog=BACKLOG, interface=str(bound[0]))

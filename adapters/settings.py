@@ -91,7 +91,9 @@ class Settings(BaseModel):
         str | None, AfterValidator(lambda v: _public_url(v or "")), Field(description="the address that callers use, for WSDL and links")
     ] = None
     bootstrap_api_key: Annotated[
-        str | None, AfterValidator(_api_key), Field(description="the first account's API key, for automation; made at random when not given")
+        str | None,
+        AfterValidator(_api_key),
+        Field(description="the first account's API key, for automation; made at random when not given"),
     ] = None
     simulator: Annotated[int, Field(ge=0, le=100, description="how many simulated phones to connect")] = 0
     simulator_behaviour: Annotated[

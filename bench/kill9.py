@@ -67,7 +67,8 @@ class Crashes:
         with server:
             self._wait_until_idle()
         unknown = self._check(server.radio_log, in_flight)
-        return {"seen": len(seen), "in_flight": len(in_flight), "unknown": sorted(unknown), "stored": self._count()}
+        figures = {"seen": len(seen), "stored": self._count(), "in_flight": len(in_flight), "unknown": len(unknown)}
+        return figures | {"unknown_ids": sorted(unknown)}
 
     def _load_until_killed(self, server: Server, kill: Kill) -> set[str]:
         seen: set[str] = set()

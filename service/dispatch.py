@@ -56,8 +56,7 @@ class Dispatch:
         except TimeoutError:
             return self._failed(driver, message, SendFailed("the device did not answer", unknown=True))
         except Exception as bug:
-            failed = SendFailed(f"the driver failed: {type(bug).__name__}", unknown=True)
-            await self._settle(self._failed(driver, message, failed))
+            await self._settle(self._failed(driver, message, SendFailed(f"the driver failed: {type(bug).__name__}", unknown=True)))
             raise
         return Settlement(id=message.id, status=Status.SENT, now=self.clock(), device_message_id=accepted.device_message_id)
 

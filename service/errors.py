@@ -59,18 +59,21 @@ class Unauthorized(Refused):
 
 class KeyMissing(Unauthorized):
     kind = "key_missing"
+
     def __init__(self) -> None:
         super().__init__("an API key is required")
 
 
 class KeyUnknown(Unauthorized):
     kind = "key_unknown"
+
     def __init__(self) -> None:
         super().__init__("the API key is not valid")
 
 
 class KeyExpired(Unauthorized):
     kind = "key_expired"
+
     def __init__(self) -> None:
         super().__init__("the API key has expired")
 

@@ -18,10 +18,9 @@ _DECLARATION = b'<?xml version="1.0" encoding="utf-8"?>\n'
 _MARK = re.compile(r"@([\w.]+)@")
 _OPTIONAL = re.compile(r"<[\w:]+>@(port|ids)@</[\w:]+>")
 _SPECIAL = re.compile("[&<>\r]")
-_SAMPLE: dict[str, object] = {
-    **dict.fromkeys(("sent", "id", "note", "datetime", "datetimeLocal", "iac_control", "iac_authorized", "send_with_whatsapp"), ""),
-    **{"error": 0, "port": 0, "encrypted": {"status": ""}, "trial_account": {"status": "", "sms_sent": 0}, "ids": [""]},
-}
+_TEXTS = ("sent", "id", "note", "datetime", "datetimeLocal", "iac_control", "iac_authorized", "send_with_whatsapp")
+_STRUCTS = {"encrypted": {"status": ""}, "trial_account": {"status": "", "sms_sent": 0}}
+_SAMPLE: dict[str, object] = dict.fromkeys(_TEXTS, "") | {"error": 0, "port": 0, "ids": [""]} | _STRUCTS
 """a result with every field"""
 
 
@@ -33,27 +32,22 @@ class _Answer:
         for leaf in envelope.iter():
             if len(leaf) == 0:
                 leaf.text = f"@{_path(leaf)}@"
-        text = _text(envelope).replace(f'"{NAMESPACE}"', '"@namespace@"')
-        self._elements = {found[1]: found[0].replace(f"@{found[1]}@", "%s") for found in _OPTIONAL.finditer(text)}
-        pieces = _MARK.split(_OPTIONAL.sub(r"@\1@", text))
-        self._template = "%s".join(pieces[::2])
-        self._holes = pieces[1::2]
+        text = _text(envelope).replace(f'"{NAMESPACE}"', '"%(namespace)s"')
+        self._optional = {found[1]: _MARK.sub("%s", found[0]) for found in _OPTIONAL.finditer(text)}
+        text = _OPTIONAL.sub(r"%(\1)s", text)
+        self._needed = [(mark, *mark.partition(".")[::2]) for mark in _MARK.findall(text)]
+        self._template = _MARK.sub(r"%(\1)s", text)
 
     def fill(self, namespace: str, result: Mapping[str, Any]) -> bytes:
-        return _DECLARATION + (self._template % tuple([self._value(hole, namespace, result) for hole in self._holes])).encode(
-            "ascii", "xmlcharrefreplace"
-        )
-
-    def _value(self, hole: str, namespace: str, result: Mapping[str, Any]) -> str:
-        if hole == "namespace":
-            return _escaped(namespace).replace('"', "&quot;")
-        outer, _, inner = hole.partition(".")
-        value = result[outer][inner] if inner else result.get(outer)
-        element = self._elements.get(hole)
-        if element is None:
-            return _escaped(str(value))
-        values = value if isinstance(value, list | tuple) else () if value is None else (value,)
-        return "".join([element % _escaped(str(one)) for one in values])
+        values = {mark: str(result[outer][inner] if inner else result[outer]) for mark, outer, inner in self._needed}
+        if _SPECIAL.search("".join(values.values())):
+            values = {mark: _escaped(value) for mark, value in values.items()}
+        values["namespace"] = namespace if namespace == NAMESPACE else _escaped(namespace).replace('"', "&quot;")
+        for name, element in self._optional.items():
+            value = result.get(name)
+            several = value if isinstance(value, list | tuple) else () if value is None else (value,)
+            values[name] = "".join([element % _escaped(str(one)) for one in several])
+        return _DECLARATION + (self._template % values).encode("ascii", "xmlcharrefreplace")
 
 
 class _Fault:
@@ -69,8 +63,8 @@ class _Fault:
 
 
 def _path(leaf: etree._Element) -> str:
-    name, outer = etree.QName(leaf).localname, etree.QName(leaf.getparent()).localname
-    return name if outer == "return" else f"{outer}.{name}"
+    names = [etree.QName(element).localname for element in (leaf, *leaf.iterancestors())]
+    return ".".join(reversed(names[: names.index("return")]))
 
 
 def _text(envelope: etree._Element) -> str:
@@ -78,8 +72,6 @@ def _text(envelope: etree._Element) -> str:
 
 
 def _escaped(text: str) -> str:
-    if not _SPECIAL.search(text):
-        return text
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\r", "&#13;")
 
 

@@ -35,6 +35,8 @@ class Version(Enum):
     SOAP12 = "http://www.w3.org/2003/05/soap-envelope"
 
 
+_VERSIONS = {version.value: version for version in Version}
+
 _FOR_US = frozenset(
     {
         "",
@@ -69,13 +71,11 @@ class Request:
 def read(body: bytes, content_type: str, known: Container[str]) -> Request:
     """The call in a body. `known` are the parameters to look for. Raises Malformed, and BadEnvelope once the version is known."""
     root = parse(body, content_type)
-    namespace, name = _split(root)
-    if name != "Envelope":
+    if _local(root) != "Envelope":
         raise BadEnvelope("invalid_envelope", "the body is not a SOAP envelope")
-    try:
-        version = Version(namespace)
-    except ValueError:
-        raise BadEnvelope("version_mismatch", "the envelope is neither SOAP 1.1 nor SOAP 1.2", "VersionMismatch") from None
+    version = _VERSIONS.get(_namespace(root))
+    if version is None:
+        raise BadEnvelope("version_mismatch", "the envelope is neither SOAP 1.1 nor SOAP 1.2", "VersionMismatch")
     try:
         return _request(root, version, known)
     except BadEnvelope as bad:
@@ -86,28 +86,27 @@ def read(body: bytes, content_type: str, known: Container[str]) -> Request:
 def _request(root: etree._Element, version: Version, known: Container[str]) -> Request:
     content = None
     for part in root:
-        name = _split(part)[1]
+        name = _local(part)
         if name == "Header":
             _refuse_unknown_headers(part, version)
         elif name == "Body" and content is None:
             content = part
     if content is None:
         raise BadEnvelope("invalid_envelope", "the envelope has no Body")
-    operation = _operation(content)
     references = _References(root)
-    operation = references.follow(operation)
-    namespace = _split(operation)[0]
+    operation = references.follow(_operation(content))
+    namespace = _namespace(operation)
     return Request(
         version=version,
         namespace=namespace if 0 < len(namespace) <= _MOST_NAMESPACE else NAMESPACE,
-        is_qualified=len(operation) > 0 and _split(operation[0])[0] != "",
+        is_qualified=len(operation) > 0 and _namespace(operation[0]) != "",
         values=_values(operation, known, references),
     )
 
 
 def _operation(body: etree._Element) -> etree._Element:
     """Beside it a body may hold what its parameters refer to."""
-    names = [_split(child)[1] for child in body]
+    names = [_local(child) for child in body]
     if names.count(OPERATION) == 1:
         return body[names.index(OPERATION)]
     if not names:
@@ -162,14 +161,16 @@ def _target(element: etree._Element) -> str:
 def _values(operation: etree._Element, known: Container[str], references: _References) -> dict[str, str]:
     found: dict[str, list[str]] = {}
     for child in operation:
-        name = _split(child)[1]
+        name = _local(child)
         if name in known:
-            found.setdefault(name, []).extend(_texts(name, references.follow(child), references))
+            texts = _texts(name, child, references) if child.attrib or len(child) else [child.text or ""]
+            found[name] = found[name] + texts if name in found else texts
     return {name: texts[0] if len(texts) == 1 else _joined(name, texts) for name, texts in found.items() if texts}
 
 
 def _texts(name: str, element: etree._Element, references: _References) -> list[str]:
     """Its text; nothing when it is nil; those of its items when it is an array."""
+    element = references.follow(element)
     if len(element) == 0:
         is_nil = element.attrib and element.get(_XSI + "nil", "").strip() in _TRUE
         return [] if is_nil else [element.text or ""]
@@ -187,7 +188,9 @@ def _joined(name: str, texts: list[str]) -> str:
     return ",".join(texts)
 
 
-def _split(element: etree._Element) -> tuple[str, str]:
-    """(namespace or "", local name)"""
-    namespace, _, name = str(element.tag).rpartition("}")
-    return namespace[1:], name
+def _local(element: etree._Element) -> str:
+    return str(element.tag).rpartition("}")[2]
+
+
+def _namespace(element: etree._Element) -> str:
+    return str(element.tag).rpartition("}")[0][1:]

@@ -21,13 +21,13 @@ from service.errors import Invalid
 for _name in ("", ".collections_abc", ".http_cookies", ".urllib", ".urllib.parse", ".urllib.request", ".urllib.error"):
     sys.modules.setdefault("spyne.util.six.moves" + _name, importlib.import_module("six.moves" + _name))
 
-from spyne import Application, Service, rpc  # noqa: E402
-from spyne.error import ValidationError  # noqa: E402
-from spyne.interface.wsdl import Wsdl11  # noqa: E402
-from spyne.model.complex import ComplexModel  # noqa: E402
-from spyne.model.fault import Fault  # noqa: E402
-from spyne.model.primitive import Integer32, Integer64, Unicode  # noqa: E402
-from spyne.protocol.soap import Soap11, Soap12  # noqa: E402
+from spyne import Application, Service, rpc
+from spyne.error import ValidationError
+from spyne.interface.wsdl import Wsdl11
+from spyne.model.complex import ComplexModelBase, ComplexModelMeta
+from spyne.model.fault import Fault
+from spyne.model.primitive import Integer32, Integer64, Unicode
+from spyne.protocol.soap import Soap11, Soap12
 
 _Class = Any
 """one of Spyne's classes"""
@@ -39,12 +39,8 @@ _OPTIONAL = {"min_occurs": 0, "nillable": False}
 def _model(name: str, members: list[tuple[str, _Class]], sub_ns: str | None = None) -> _Class:
     """`sub_ns` "" takes the namespace from the members, as rpc wants it."""
 
-    class Model(ComplexModel):  # type: ignore[misc]
-        __namespace__ = NAMESPACE
-        __type_name__ = name
-        _type_info = [(member, cls if sub_ns is None else cls.customize(sub_ns=sub_ns)) for member, cls in members]
-
-    return Model
+    typed = [(member, cls if sub_ns is None else cls.customize(sub_ns=sub_ns)) for member, cls in members]
+    return ComplexModelMeta(name, (ComplexModelBase,), {"__namespace__": NAMESPACE, "__type_name__": name, "_type_info": typed})
 
 
 def _response(sub_ns: str | None) -> _Class:
@@ -116,16 +112,16 @@ def interface() -> bytes:
     return made
 
 
-def _decoder(cls: _Class) -> Callable[[str], str | int]:
+def _decoder(cls: _Class) -> Callable[[str], int]:
     """What Spyne's soft validation does to the text of an element of this class. Raises ValueError."""
     # a private name, without a public one that is as cheap; a test says when it has gone
     convert = _PROTOCOLS[Version.SOAP11]._from_unicode_handlers[cls]
 
-    def decode(text: str) -> str | int:
+    def decode(text: str) -> int:
         if not cls.validate_string(cls, text):
             raise ValueError
         try:
-            value: str | int = convert(cls, text)
+            value: int = convert(cls, text)
         except ValidationError:
             raise ValueError from None
         if not cls.validate_native(cls, value):
@@ -136,21 +132,20 @@ def _decoder(cls: _Class) -> Callable[[str], str | int]:
 
 
 _MEMBERS: dict[str, _Class] = _REQUEST.get_flat_type_info(_REQUEST)
-_DECODERS = {name: _decoder(cls) for name, cls in _MEMBERS.items()}
-PARAMETERS = tuple(_MEMBERS)
+_DECODERS = {name: _decoder(cls) for name, cls in _MEMBERS.items() if not issubclass(cls, Unicode)}
+PARAMETERS = frozenset(_MEMBERS)
 NEEDED = tuple(name for name, cls in _MEMBERS.items() if cls.Attributes.min_occurs)
-WHOLE_NUMBERS = frozenset(name for name, cls in _MEMBERS.items() if not issubclass(cls, Unicode))
+WHOLE_NUMBERS = frozenset(_DECODERS)
 
 
 def decode(values: Mapping[str, str]) -> dict[str, str | int]:
-    """The parameters by their types. Raises Invalid, with the parameter as its field."""
-    decoded = {}
-    for name, text in values.items():
+    """The parameters by their types; a text stays as it is. Raises Invalid, with the parameter as its field."""
+    decoded: dict[str, str | int] = dict(values)
+    for name in WHOLE_NUMBERS & values.keys():
         try:
-            decoded[name] = _DECODERS[name](text)
+            decoded[name] = _DECODERS[name](values[name])
         except ValueError:
-            kind = "a whole number" if name in WHOLE_NUMBERS else "a text"
-            raise Invalid(name, f"must be {kind} that the WSDL allows") from None
+            raise Invalid(name, "must be a whole number that the WSDL allows") from None
     return decoded
 
 

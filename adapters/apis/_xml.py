@@ -78,9 +78,7 @@ def _measure(root: etree._Element) -> None:
 
 
 def _too_large() -> Malformed:
-    return Malformed(
-        "invalid_xml", f"more than {MOST_ELEMENTS} elements, {MOST_ATTRIBUTES} attributes on one, or a depth of {MOST_DEPTH}"
-    )
+    return Malformed("invalid_xml", f"more than {MOST_ELEMENTS} elements, {MOST_ATTRIBUTES} attributes on one, or a depth of {MOST_DEPTH}")
 
 
 def _as_utf8(body: bytes, content_type: str) -> bytes:

@@ -1,6 +1,6 @@
 """GET /health: is the process alive, can it keep a message now. No key, nothing secret.
 
-    {"status": "ok", "live": true, "ready": true, "store": "ok"}
+{"status": "ok", "live": true, "ready": true, "store": "ok"}
 """
 
 from __future__ import annotations

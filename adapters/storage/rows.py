@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -11,7 +12,7 @@ from typing import Any
 from service.accounts import Account, ApiKey, Scope
 from service.errors import Invalid
 from service.lifecycle import Status
-from service.messages import MtMessage, Receipt, queue_of
+from service.messages import MoMessage, MtMessage, Receipt, queue_of
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
@@ -148,3 +149,11 @@ def key_of(row: Sequence[Any]) -> ApiKey:
 
 def counted(receipt: Receipt, trial_sent: int) -> Receipt:
     return receipt if trial_sent == receipt.trial_sent else replace(receipt, trial_sent=trial_sent)
+
+
+def fingerprint_of(message: MoMessage) -> bytes | None:
+    """By what a redelivery is known. Sender and text belong to it, since devices' own ids are short and come round again."""
+    if message.device_message_id is None:
+        return None
+    parts = (message.device_message_id, message.sender, message.text)
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).digest()

@@ -7,7 +7,9 @@ and devices are never deleted while they have messages, and on PostgreSQL each c
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, LargeBinary, MetaData, Table, Text
+from typing import Any
+
+from sqlalchemy import BigInteger, Boolean, Column, ColumnElement, ForeignKey, Index, Integer, LargeBinary, MetaData, Table, Text
 
 metadata = MetaData(
     naming_convention={
@@ -136,14 +138,16 @@ pulse = Table(
 )
 
 _m = messages.c
-_waits = {"sqlite_where": _m.due.is_not(None), "postgresql_where": _m.due.is_not(None)}
-_is_leased = {"sqlite_where": _m.leased_until.is_not(None), "postgresql_where": _m.leased_until.is_not(None)}
-_is_taken = {"sqlite_where": _m.device_message_id.is_not(None), "postgresql_where": _m.device_message_id.is_not(None)}
+
+
+def _index(name: str, *columns: Column[Any], where: ColumnElement[bool]) -> None:
+    Index(name, *columns, sqlite_where=where, postgresql_where=where)
+
 
 # A claim reads one range of this for each queue and SIM and stops at its limit; `expires` lets `expire` read the index alone.
-Index("ix_messages_waiting", _m.queue, _m.wanted_sim, _m.due, _m.id, _m.expires, **_waits)
+_index("ix_messages_waiting", _m.queue, _m.wanted_sim, _m.due, _m.id, _m.expires, where=_m.due.is_not(None))
 Index("ix_messages_account", _m.account_id, _m.id)
-Index("ix_messages_reported", _m.device, _m.device_message_id, _m.id, **_is_taken)
-Index("ix_messages_leased", _m.leased_until, **_is_leased)
+_index("ix_messages_reported", _m.device, _m.device_message_id, _m.id, where=_m.device_message_id.is_not(None))
+_index("ix_messages_leased", _m.leased_until, where=_m.leased_until.is_not(None))
 Index("ix_received_account", received.c.account_id, received.c.id)
 Index("ix_idempotency_created", idempotency.c.created)

@@ -5,7 +5,6 @@ No SQL here and no I/O: an Engine runs the transactions, in groups, each group o
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Awaitable, Sequence
 from dataclasses import astuple, dataclass, field, replace
 from datetime import datetime
@@ -27,8 +26,8 @@ _FINISHED = frozenset(s for s in Status if s.is_final)
 class Engine(Protocol):
     """Runs the operations of transactions.OPERATIONS. Each raises Unavailable, or InDoubt, or what the transaction raises."""
 
-    settings: Sequence[str]
-    """what `setting` may be asked for"""
+    settings: tuple[str, ...]
+    """what may be asked for as setting_..."""
 
     def write(self, operation: str, *arguments: Any) -> Awaitable[Any]:
         """Done is committed."""
@@ -144,7 +143,7 @@ class SqlStore:
         while True:
             row["id"] = self._ids.new(now)[0]
             try:
-                return bool(await self.engine.write("receive", row, fingerprint_of(message)))
+                return bool(await self.engine.write("receive", row, rows.fingerprint_of(message)))
             except IdTaken:
                 continue
 
@@ -173,14 +172,6 @@ class SqlStore:
 
     async def devices(self) -> list[Device]:
         return [Device(**dict(zip(Device.__slots__, row, strict=True))) for row in await self.engine.read("ask", "devices", {})]
-
-
-def fingerprint_of(message: MoMessage) -> bytes | None:
-    """By what a redelivery is known. Sender and text belong to it, since devices' own ids are short and come round again."""
-    if message.device_message_id is None:
-        return None
-    parts = (message.device_message_id, message.sender, message.text)
-    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).digest()
 
 
 def _lanes(device: Device) -> tuple[tuple[str, int], ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from operator import itemgetter
 from typing import Any
 
@@ -17,8 +18,10 @@ from service.errors import Refused
 
 RawStatement = tuple[str, tuple[str, ...], dict[str, Any], bool]
 """text, names of the parameters, those that never change, whether it has rows"""
+Batch = Sequence[tuple[str, tuple[Any, ...]]]
+"""names in OPERATIONS and their arguments"""
 Outcome = tuple[str, Any]
-"""("", result), or the name of one of service.errors and its words"""
+"""("", result), or the name of one of service.errors and its arguments"""
 
 CACHE_KIB = 16_384
 """of pages, for the writer; it counts towards what a server with a full queue may use"""
@@ -65,32 +68,34 @@ _WHAT_IS_WRONG = {
 
 class Runner:
     def __init__(self, connection: sqlite3.Connection, statements: Mapping[str, RawStatement]) -> None:
-        self._connection = connection
+        self.connection = connection
         self._cursor = connection.cursor()
-        self._statements = {name: (text, _binder(names, constants), has_rows) for name, (text, names, constants, has_rows) in statements.items()}
+        self._statements = {
+            name: (text, _binder(names, constants), has_rows) for name, (text, names, constants, has_rows) in statements.items()
+        }
 
-    def run(self, batch: Sequence[tuple[str, tuple[Any, ...]]]) -> list[Outcome]:
+    def run(self, batch: Batch) -> list[Outcome]:
         """All in one transaction, committed."""
+        with suppress(Exception):  # whatever one of them raised, the others are still to be done
+            return self._try(batch, self._outcome)
+        return self._try(batch, self._outcome_alone)
+
+    def _try(self, batch: Batch, outcome: Callable[[str, tuple[Any, ...]], Outcome]) -> list[Outcome]:
         try:
-            return self._commit(batch, self._outcome)
+            return self._commit(batch, outcome)
         except sqlite3.DatabaseError as error:
-            if not isinstance(error, _OF_THE_ROW):
-                return [_broken(error)] * len(batch)
-        except Exception:  # whatever one of them raises, the others are still to be done
-            pass
-        try:
-            return self._commit(batch, self._outcome_alone)
-        except sqlite3.DatabaseError as error:
+            if isinstance(error, _OF_THE_ROW):
+                raise
             return [_broken(error)] * len(batch)
 
-    def _commit(self, batch: Sequence[tuple[str, tuple[Any, ...]]], outcome: Callable[[str, tuple[Any, ...]], Outcome]) -> list[Outcome]:
+    def _commit(self, batch: Batch, outcome: Callable[[str, tuple[Any, ...]], Outcome]) -> list[Outcome]:
         execute = self._cursor.execute
         execute("BEGIN IMMEDIATE")
         try:
             outcomes = [outcome(name, arguments) for name, arguments in batch]
             execute("COMMIT")
         except BaseException:
-            if self._connection.in_transaction:
+            if self.connection.in_transaction:
                 execute("ROLLBACK")
             raise
         return outcomes
@@ -99,7 +104,7 @@ class Runner:
         try:
             return "", self.drive(OPERATIONS[name](*arguments))
         except Refused as refused:
-            return type(refused).__name__, refused.why
+            return type(refused).__name__, refused.args
 
     def _outcome_alone(self, name: str, arguments: tuple[Any, ...]) -> Outcome:
         execute = self._cursor.execute
@@ -140,14 +145,14 @@ def what_is_wrong(error: sqlite3.Error) -> str:
 def _broken(error: sqlite3.Error) -> Outcome:
     # after a failed write or fsync nobody can say what of the commit is on the disk
     in_doubt = getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_IOERR
-    return "InDoubt" if in_doubt else "Unavailable", what_is_wrong(error)
+    return "InDoubt" if in_doubt else "Unavailable", (what_is_wrong(error),)
 
 
 def _of_the_row(error: Exception) -> Outcome:
     if getattr(error, "sqlite_errorcode", None) in _TAKEN:
-        return "IdTaken", ""
+        return "IdTaken", ()
     # its class only: its words may hold a message's text
-    return "Unavailable", f"the database did not take this ({type(error).__name__})"
+    return "Unavailable", (f"the database did not take this ({type(error).__name__})",)
 
 
 def _binder(names: tuple[str, ...], constants: dict[str, Any]) -> Callable[[Any], Sequence[Any]]:

@@ -51,6 +51,10 @@ class Statement(NamedTuple):
     has_rows: bool
     """whether it answers with rows"""
 
+    def raw(self) -> tuple[str, tuple[str, ...], dict[str, Any], bool]:
+        """For another process."""
+        return self.text, self.parameters, self.constants, self.has_rows
+
 
 def compiled(dialect: Dialect) -> dict[str, Statement]:
     """`dialect` has a positional paramstyle."""
@@ -69,7 +73,15 @@ def _compile(element: Executable, dialect: Dialect) -> Statement:
 
 def _all(dialect: str) -> Mapping[str, Executable]:
     upsert = upsert_postgresql if dialect == "postgresql" else upsert_sqlite
-    return {**_accepting(upsert), **_sending(), **_reporting(), **_reading(), **_receiving(upsert), **_owning(upsert), **_asking(upsert, dialect)}
+    return {
+        **_accepting(upsert),
+        **_sending(),
+        **_reporting(),
+        **_reading(),
+        **_receiving(upsert),
+        **_owning(upsert),
+        **_asking(upsert, dialect),
+    }
 
 
 def _p(name: str, like: ColumnElement[Any]) -> ColumnElement[Any]:

@@ -43,17 +43,18 @@ class Rig(Protocol):
     async def reconnect(self) -> None: ...
 
 
-class SimulatorRig:
-    MOODS = {
-        Mood.TAKES: Behaviour(sent_reports=1, delivered_reports=1, delivered_after_s=(1, 3), window=4),
-        Mood.HOLDS: Behaviour(latency_s=(900, 900), sent_reports=1, delivered_reports=1, window=4),
-        Mood.REFUSES_FOR_NOW: Behaviour(temporary_failures=1, window=4),
-        Mood.REFUSES_FOR_GOOD: Behaviour(permanent_failures=1, window=4),
-    }
+_BEHAVIOURS = {
+    Mood.TAKES: Behaviour(sent_reports=1, delivered_reports=1, delivered_after_s=(1, 3), window=4),
+    Mood.HOLDS: Behaviour(latency_s=(900, 900), sent_reports=1, delivered_reports=1, window=4),
+    Mood.REFUSES_FOR_NOW: Behaviour(temporary_failures=1, window=4),
+    Mood.REFUSES_FOR_GOOD: Behaviour(permanent_failures=1, window=4),
+}
 
+
+class SimulatorRig:
     def __init__(self, mood: Mood, device: Device) -> None:
         self._clock = FakeClock()
-        self._simulator = Simulator(device, self.MOODS[mood], clock=self._clock, call_later=self._clock.call_later)
+        self._simulator = Simulator(device, _BEHAVIOURS[mood], clock=self._clock, call_later=self._clock.call_later)
         self.driver: Driver = self._simulator
 
     async def settle(self) -> None:

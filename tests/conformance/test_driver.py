@@ -18,6 +18,16 @@ DEVICE = Device(id="00112233445566ff", account_id=1, kind="test")
 
 Build = Callable[[Mood], Rig]
 
+TEXTS = {
+    "gsm": "é€ {x}",
+    "cyrillic": "Привет",
+    "emoji": "😀👩\u200d👧",
+    "controls": "\r\n\f",
+    "long gsm": "x" * 39_015,
+    "long ucs-2": "😀" * 8_415,
+}
+"""the long ones have 255 segments"""
+
 
 @pytest.fixture(params=DRIVERS)
 def build(request: pytest.FixtureRequest) -> Build:
@@ -91,12 +101,8 @@ async def test_reports_carry_the_id_that_submit_returned_in_the_order_of_events(
     await rig.driver.stop()
 
 
-@on_the_loop
-TEXTS = {"gsm": "é€ {x}", "cyrillic": "Привет", "emoji": "😀👩‍👩‍👧", "controls": "\r\n\f", "long gsm": "x" * 39_015, "long ucs-2": "😀" * 8_415}
-"""the long ones are of 255 segments"""
-
-
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS.keys())
+@on_the_loop
 async def test_any_text_is_taken(build: Build, text: str) -> None:
     rig, inbox = await started(build, Mood.TAKES)
     accepted = await rig.driver.submit(mt_message(text))
@@ -105,8 +111,8 @@ async def test_any_text_is_taken(build: Build, text: str) -> None:
     await rig.driver.stop()
 
 
-@on_the_loop
 @pytest.mark.parametrize(("mood", "permanent"), [(Mood.REFUSES_FOR_NOW, False), (Mood.REFUSES_FOR_GOOD, True)])
+@on_the_loop
 async def test_a_refusal_says_whether_another_try_can_help_and_why(build: Build, mood: Mood, permanent: bool) -> None:
     rig, inbox = await started(build, mood)
     tasks = await submit_many(rig, rig.driver.window)
@@ -204,8 +210,8 @@ async def test_stop_ends_every_submit_and_after_it_is_silence(build: Build) -> N
     assert not failed.unknown
 
 
-@on_the_loop
 @pytest.mark.parametrize("is_open", [True, False])
+@on_the_loop
 async def test_reports_that_stop_overtakes_never_come(build: Build, is_open: bool) -> None:
     rig, inbox = await started(build, Mood.TAKES, is_open=is_open)
     await rig.driver.submit(mt_message())

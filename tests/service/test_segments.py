@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -94,7 +96,7 @@ def test_more_than_255_segments_are_refused(text: str) -> None:
         assert str(MOST_SEGMENTS) in refused.value.why
 
 
-@pytest.mark.parametrize("text", ["\0", "a\0b", "я\0", "\ud83d", "\ude00", "a\ude00\ud83d", "a" * 200 + "\0", "€\ud83d"], ids=ascii)
+@pytest.mark.parametrize("text", ["\0", "a\0b", "я\0", "\ud83d", "\ude00b", "a\ude00\ud83d", "a" * 200 + "\0", "€\ud83d"], ids=ascii)
 def test_what_cannot_be_sent_is_refused(text: str) -> None:
     for ask in (count, split):
         with pytest.raises(Invalid) as refused:
@@ -122,7 +124,7 @@ def test_no_part_has_room_for_the_character_that_the_next_begins_with(text: str)
     parts, encoding = split(text), encoding_of(text)
     if len(parts) > 1:
         assert octets(text, encoding) > 140
-    for part, following in zip(parts, parts[1:], strict=False):
+    for part, following in pairwise(parts):
         assert octets(part + following[0], encoding) > 134
 
 

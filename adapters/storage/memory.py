@@ -1,0 +1,233 @@
+"""The Store in memory, for tests and trials: as honest as the others, but what it keeps ends with the process.
+
+No step awaits anything, so each method is a transaction. It keeps the core's own objects; queues and leases, which those do not show,
+stand beside them.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from adapters.storage.rows import check, fingerprint_of, storable, storable_or_none
+from service.accounts import Account, ApiKey
+from service.errors import Conflict, IdTaken, QuotaExceeded
+from service.fleet import Device
+from service.lifecycle import Status, advance
+from service.messages import DeliveryReport, MoMessage, MtMessage, Receipt, queue_of
+from service.ports import Acceptance, SentQuery, Settlement
+
+IDEMPOTENCY = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True)
+class _Lease:
+    until: datetime
+    by: str
+
+
+@dataclass
+class MemoryStore:
+    """A service.ports.Store."""
+
+    inbox: list[tuple[int, MoMessage]] = field(default_factory=list)
+    """the account and what it received"""
+    _messages: dict[int, MtMessage] = field(default_factory=dict)
+    _queues: defaultdict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
+    """ids of those that wait"""
+    _pinned: dict[int, str] = field(default_factory=dict)
+    """the device that must have the next try"""
+    _leases: dict[int, _Lease] = field(default_factory=dict)
+    _reported: dict[tuple[str, str], int] = field(default_factory=dict)
+    _receptions: set[tuple[str, bytes]] = field(default_factory=set)
+    _first: dict[tuple[int, str], tuple[bytes, Receipt]] = field(default_factory=dict)
+    _trials: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
+    _accounts: dict[str, Account] = field(default_factory=dict)
+    _keys: dict[bytes, ApiKey] = field(default_factory=dict)
+    _devices: dict[str, Device] = field(default_factory=dict)
+
+    async def open(self) -> None:
+        return None
+
+    async def close(self) -> None:
+        return None
+
+    async def ready(self) -> None:
+        return None
+
+    async def accept(self, acceptance: Acceptance) -> Receipt:
+        for message in acceptance.messages:
+            check(message)
+        account_id, receipt, asked = acceptance.messages[0].account_id, acceptance.receipt, acceptance.idempotency
+        first = self._first.get((account_id, asked.key)) if asked else None
+        if asked and first and first[1].accepted > receipt.accepted - IDEMPOTENCY:
+            if first[0] != asked.fingerprint:
+                raise Conflict("this idempotency key was used for another request")
+            return replace(first[1], replayed=True)
+        used = self._trials[account_id] + len(acceptance.messages)
+        if acceptance.trial_limit is not None and used > acceptance.trial_limit:
+            raise QuotaExceeded(f"the trial allows {acceptance.trial_limit} messages")
+        self._keep(acceptance.messages)
+        if acceptance.trial_limit is not None:
+            self._trials[account_id] = used
+            receipt = replace(receipt, trial_sent=used)
+        if asked:
+            self._first[account_id, asked.key] = asked.fingerprint, receipt
+        return receipt
+
+    async def keep_refused(self, message: MtMessage) -> None:
+        self._keep([message])
+
+    def _keep(self, messages: Sequence[MtMessage]) -> None:
+        if len({m.id for m in messages} - self._messages.keys()) < len(messages):
+            raise IdTaken
+        for message in messages:
+            self._messages[message.id] = message
+            if message.due is not None:
+                self._queues[message.queue].add(message.id)
+
+    async def exists(self, id: int) -> bool:
+        return id in self._messages
+
+    async def claim(self, *, device: Device, limit: int, now: datetime, leased_until: datetime, leased_by: str) -> list[MtMessage]:
+        claimed: list[MtMessage] = []
+        due = [(m.due, m.id) for m in self._waiting(device) if m.due is not None and m.due <= now]
+        for _, id in sorted(due):
+            if len(claimed) == limit:
+                break
+            message = self._leave_queue(id)
+            if message.expires <= now:
+                self._messages[id] = replace(message, status=Status.EXPIRED, finished=now)
+                continue
+            taken = {"status": advance(message.status, Status.SENDING), "device": device.id, "device_message_id": None}
+            self._messages[id] = replace(message, **taken, attempts=message.attempts + 1)  # type: ignore[arg-type]
+            self._leases[id] = _Lease(leased_until, leased_by)
+            claimed.append(self._messages[id])
+        return claimed
+
+    async def next_due(self, device: Device) -> datetime | None:
+        return min((m.due for m in self._waiting(device) if m.due is not None), default=None)
+
+    def _waiting(self, device: Device) -> list[MtMessage]:
+        ids = self._queues[device.id] | self._queues[queue_of(device.account_id, None)]
+        return [m for m in map(self._messages.__getitem__, ids) if (m.wanted_sim or 0) <= device.sims]
+
+    def _leave_queue(self, id: int) -> MtMessage:
+        for ids in self._queues.values():
+            ids.discard(id)
+        self._messages[id] = replace(self._messages[id], due=None)
+        return self._messages[id]
+
+    def _requeue(self, message: MtMessage, due: datetime, *, same_device: bool) -> None:
+        self._messages[message.id] = replace(message, status=Status.QUEUED, due=due, finished=None)
+        if same_device and message.device:
+            self._pinned[message.id] = message.device
+        self._queues[self._pinned.get(message.id, message.queue)].add(message.id)
+
+    async def settle(self, settlement: Settlement) -> None:
+        message, told = self._messages.get(settlement.id), settlement.status
+        if message is None or advance(message.status, told) is message.status:
+            return
+        self._leases.pop(message.id, None)
+        message = replace(
+            self._leave_queue(message.id),
+            status=told,
+            device_message_id=storable_or_none(settlement.device_message_id) or message.device_message_id,
+            sent=settlement.now if told is Status.SENT else message.sent,
+            finished=settlement.now if told.is_final else None,
+            error=storable_or_none(settlement.error) or message.error,
+        )
+        self._messages[message.id] = message
+        if message.device and message.device_message_id:
+            self._reported[message.device, message.device_message_id] = message.id
+        if told is Status.QUEUED:
+            self._requeue(message, settlement.due or settlement.now, same_device=settlement.same_device)
+
+    async def report(self, report: DeliveryReport, now: datetime) -> bool:
+        id = self._reported.get((report.device, storable(report.device_message_id)))
+        if id is None:
+            return False
+        message = self._messages[id]
+        if advance(message.status, report.status) is not message.status:
+            self._leases.pop(id, None)
+            self._messages[id] = replace(
+                message,
+                status=report.status,
+                sent=report.at if report.status is Status.SENT else message.sent,
+                finished=report.at if report.status.is_final else message.finished,
+                error=storable_or_none(report.error) or message.error,
+            )
+        return True
+
+    async def recover(self, *, now: datetime, leased_by: str | None, deduplicating: Sequence[str]) -> list[str]:
+        unknown = []
+        resend = {a.id for a in self._accounts.values() if a.resend_unknown}
+        for id, lease in list(self._leases.items()):
+            if (lease.until > now) if leased_by is None else (lease.by != leased_by):
+                continue
+            del self._leases[id]
+            message = self._messages[id]
+            if message.device in deduplicating or message.account_id in resend:
+                self._requeue(message, now, same_device=message.device in deduplicating)
+            else:
+                self._messages[id] = replace(message, status=Status.OUTCOME_UNKNOWN)
+                unknown.append(message.guid)
+        return unknown
+
+    async def expire(self, now: datetime, limit: int) -> int:
+        ended = [m for ids in self._queues.values() for m in map(self._messages.__getitem__, ids) if m.expires <= now][:limit]
+        for message in ended:
+            self._messages[message.id] = replace(self._leave_queue(message.id), status=Status.EXPIRED, finished=now)
+        self._first = {k: kept for k, kept in self._first.items() if kept[1].accepted > now - IDEMPOTENCY}
+        return len(ended)
+
+    async def sent(self, query: SentQuery) -> list[MtMessage]:
+        newest_first = sorted(self._messages.values(), key=lambda m: m.id, reverse=True)
+        return [m for m in newest_first if _is_asked_for(m, query)][: query.limit]
+
+    async def received(self, message: MoMessage, account_id: int, now: datetime) -> bool:
+        fingerprint = fingerprint_of(message)
+        if fingerprint is not None:
+            if (message.device, fingerprint) in self._receptions:
+                return False
+            self._receptions.add((message.device, fingerprint))
+        self.inbox.append((account_id, replace(message, sender=storable(message.sender), text=storable(message.text))))
+        return True
+
+    async def create_account(self, account: Account) -> Account:
+        if account.name in self._accounts:
+            raise Conflict("there is an account of this name already")
+        self._accounts[account.name] = replace(account, id=len(self._accounts) + 1)
+        return self._accounts[account.name]
+
+    async def find_account(self, name: str) -> Account | None:
+        return self._accounts.get(name)
+
+    async def create_key(self, key: ApiKey) -> ApiKey:
+        self._keys[key.digest] = replace(key, id=len(self._keys) + 1)
+        return self._keys[key.digest]
+
+    async def find_key(self, digest: bytes) -> tuple[ApiKey, Account] | None:
+        key = self._keys.get(digest)
+        return None if key is None else (key, next(a for a in self._accounts.values() if a.id == key.account_id))
+
+    async def save_device(self, device: Device) -> None:
+        self._devices[device.id] = device
+
+    async def devices(self) -> list[Device]:
+        return sorted(self._devices.values(), key=lambda d: d.id)
+
+
+def _is_asked_for(message: MtMessage, query: SentQuery) -> bool:
+    keyword = (query.keyword or "").lower()
+    is_failed = message.status is Status.FAILED and message.refusal is None
+    return (
+        message.account_id == query.account_id
+        and query.guid in (None, message.guid)
+        and (query.before_id is None or message.id < query.before_id)
+        and query.refused in (None, message.refusal is not None)
+        and query.failed in (None, is_failed)
+        and (keyword in message.recipient.lower() or keyword in message.text.lower())
+    )

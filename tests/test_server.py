@@ -1,0 +1,148 @@
+"""The program as an operator meets it: started as a process, on a real port, stopped by a signal."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parent.parent
+KEY = "a-key-for-this-test-only"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Server:
+    """`python run_server.py` with settings of its own."""
+
+    def __init__(self, data: Path, **settings: str) -> None:
+        self.port = free_port()
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("DRAGOMAN_")}
+        own = {"DRAGOMAN_LISTEN": f"127.0.0.1:{self.port}", "DRAGOMAN_DATA": str(data), "DRAGOMAN_LOG": "json", **settings}
+        self.log = data.parent / f"log-{self.port}"
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen([sys.executable, str(ROOT / "run_server.py")], env=clean | own, stderr=log)
+
+    def wait_ready(self) -> Server:
+        for _ in range(400):
+            assert self.process.poll() is None, self.log.read_text()
+            try:
+                assert self.get("/health")["ready"]
+                return self
+            except OSError:
+                time.sleep(0.05)
+        raise AssertionError(self.log.read_text())
+
+    def get(self, path: str, form: dict[str, str] | None = None) -> dict:
+        body = urllib.parse.urlencode(form).encode() if form else None
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", body, timeout=10) as answer:
+            return json.load(answer)
+
+    def wait_row(self, guid: str, key: str, done: str) -> dict:
+        for _ in range(400):
+            rows = self.get(f"/log/sent/sms?apikey={key}&guid_message={guid}")["result"]["sms"]
+            if rows and rows[0][done]:
+                return rows[0]
+            time.sleep(0.05)
+        raise AssertionError("it did not happen")
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(30)
+
+
+@pytest.fixture
+def servers(tmp_path: Path) -> Iterator[list[Server]]:
+    started: list[Server] = []
+    yield started
+    for server in started:
+        if server.process.poll() is None:
+            server.process.kill()
+            server.process.wait(10)
+
+
+def test_a_message_goes_the_whole_road_and_sigterm_ends_cleanly(tmp_path: Path, servers: list[Server]) -> None:
+    data = tmp_path / "data"
+    server = Server(data, DRAGOMAN_SIMULATOR="1", DRAGOMAN_BOOTSTRAP_API_KEY=KEY)
+    servers.append(server)
+    server.wait_ready()
+    sent = server.get("/sendsms/", {"recipients": "+32470000001", "message": "a text that no log has", "apikey": KEY})["result"]
+    assert sent["error"] == 0 and sent["sent"] == "1" and sent["note"] == "sent by mobile"
+    row = server.wait_row(sent["id"], KEY, "send_from_mobile")
+    assert row["recipients"] == "32470000001" and row["sms"] == "a text that no log has"
+    assert (data / "radio.log").read_text() == f"{sent['id']} +32470000001\n"
+    assert server.stop() == 0
+    log = server.log.read_text()
+    assert KEY not in log and "a text that no log has" not in log
+    assert all(json.loads(line)["event"] for line in log.splitlines())
+
+
+def test_the_first_key_is_written_where_only_its_owner_reads_it(tmp_path: Path, servers: list[Server]) -> None:
+    data = tmp_path / "data"
+    server = Server(data)
+    servers.append(server)
+    server.wait_ready()
+    file = data / "first-api-key"
+    secret = file.read_text().strip()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600 and stat.S_IMODE(data.stat().st_mode) == 0o700
+    assert secret not in server.log.read_text() and "first-api-key" in server.log.read_text()
+    answer = server.get("/sendsms", {"recipients": "+32470000001", "message": "hi", "apikey": secret})["result"]
+    assert answer["note"] == "waiting for a phone to connect"
+    assert server.stop() == 0
+    file.unlink()
+    again = Server(data)
+    servers.append(again)
+    again.wait_ready()
+    assert not file.exists(), "the key is shown on the very first start only"
+    assert again.wait_row(answer["id"], secret, "guid_message")["sms"] == "hi"
+
+
+def test_a_second_server_on_the_same_data_is_refused(tmp_path: Path, servers: list[Server]) -> None:
+    server = Server(tmp_path / "data")
+    servers.append(server)
+    server.wait_ready()
+    second = Server(tmp_path / "data")
+    servers.append(second)
+    assert second.process.wait(30) == 1
+    assert f"pid {server.process.pid}" in second.log.read_text()
+    third = Server(tmp_path / "other", DRAGOMAN_DATABASE_URL=f"sqlite:///{tmp_path}/data/dragoman.db")
+    servers.append(third)
+    assert third.process.wait(30) == 1, "the database is locked too, whatever the data folder"
+    assert "another dragoman server" in third.log.read_text()
+    assert server.get("/health")["ready"]
+
+
+def test_a_port_in_use_and_wrong_settings_are_said(tmp_path: Path, servers: list[Server]) -> None:
+    server = Server(tmp_path / "data")
+    servers.append(server)
+    server.wait_ready()
+    second = Server(tmp_path / "other", DRAGOMAN_LISTEN=f"127.0.0.1:{server.port}")
+    servers.append(second)
+    assert second.process.wait(30) == 1
+    assert f"cannot listen on 127.0.0.1:{server.port}" in second.log.read_text()
+    wrong = Server(tmp_path / "third", DRAGOMAN_SIMULATOR="many", DRAGOMAN_LOG="loud", DRAGOMAN_LISTENS="x")
+    servers.append(wrong)
+    assert wrong.process.wait(30) == 2
+    assert [line.split(":")[1].strip() for line in sorted(wrong.log.read_text().splitlines())] == [
+        "DRAGOMAN_LISTENS",
+        "DRAGOMAN_LOG",
+        "DRAGOMAN_SIMULATOR",
+    ]

@@ -1,0 +1,1 @@
+"""The published contract: sendsms.wsdl (document/literal wrapped) and sendsms-rpc.wsdl (rpc/literal), served as they stand here."""
