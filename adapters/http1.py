@@ -145,6 +145,7 @@ class Connection(protocol.Protocol):
         """The head again. llhttp skips the body of a request that offers to upgrade (Java's client does, to h2c, with each POST)."""
         kept = [(name, value) for name, value in self._headers.items() if name not in (b"upgrade", b"expect")]
         lines = [b"%b %b HTTP/1.%d" % (self._parser.get_method(), self._url, not self._old), *(b"%b: %b" % each for each in kept)]
+        self._parser = httptools.HttpRequestParser(self)
         return b"\r\n".join([*lines, b"\r\n"])
 
     def _drop(self, data: bytes) -> None:

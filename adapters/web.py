@@ -57,7 +57,7 @@ class _Place:
         return ", ".join(sorted(methods))
 
 
-class FrontDoor(protocol.Factory):
+class FrontDoor(protocol.ServerFactory):
     """Everything that the connections of one process share."""
 
     noisy = False
@@ -139,7 +139,7 @@ class FrontDoor(protocol.Factory):
                 return await handler(call)
         except (Refused, Trouble) as refusal:
             return self._word(place.api, call, refusal)
-        except Exception as exception:  # noqa: BLE001 - whatever it is, the caller gets an answer
+        except Exception as exception:  # whatever it is, the caller gets an answer
             return self._word(place.api, call, self._failed(call, exception))
         allow = (("Allow", place.allow),)
         if call.method == "OPTIONS":
@@ -165,7 +165,7 @@ class FrontDoor(protocol.Factory):
     def _word(self, api: Api, call: Call, refusal: Refused | Trouble) -> Reply:
         try:
             reply = api.word(call, refusal)
-        except Exception as exception:  # noqa: BLE001 - an error wording may be broken too
+        except Exception as exception:  # a wording may be broken too
             refusal = self._failed(call, exception)
             reply = _plain(refusal)
         return replace(reply, headers=reply.headers + refusal.headers) if isinstance(refusal, Trouble) and refusal.headers else reply

@@ -43,8 +43,7 @@ def main() -> None:
     ask.add_argument("--seconds", type=float, default=3.0)
     ask.add_argument("--runs", type=int, default=3)
     given = ask.parse_args()
-    way = WAYS[given.way]
-    accept(way, engine=given.engine, rows=given.rows, connections=given.connections, seconds=given.seconds, runs=given.runs)
+    accept(**vars(given) | {"way": WAYS[given.way]})
 
 
 if __name__ == "__main__":

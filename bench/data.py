@@ -11,6 +11,9 @@ from __future__ import annotations
 import argparse
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 from bench.places import DATA, ENGINES, Cluster, Place, SqlitePlace, stored
 from bench.procs import Server
@@ -57,22 +60,26 @@ def make(engine: str, rows: int) -> None:
     unfinished = DATA / f"unfinished-{engine}-{rows}"
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
-    place = SqlitePlace(data=unfinished) if engine == "sqlite" else _database(rows).place(unfinished, f"rows_{rows}")
-    with Server(data=place.data, url=place.url):
-        pass
-    fill(place, rows)
-    if engine == "postgres":
-        # or autovacuum would do it in the middle of a measurement
-        place.do("vacuum (analyze, freeze) messages", "checkpoint")
+    with _place(engine, unfinished, rows) as place:
+        with Server(data=place.data, url=place.url):
+            pass
+        fill(place, rows)
+        if engine == "postgres":
+            # or autovacuum would do it in the middle of a measurement
+            place.do("vacuum (analyze, freeze) messages", "checkpoint")
     unfinished.rename(stored(engine, rows))
     print(f"{stored(engine, rows)}: {rows} rows")
 
 
-def _database(rows: int) -> Cluster:
-    cluster = Cluster(folder=DATA / "cluster")
-    cluster.drop(f"rows_{rows}")
-    cluster.create(f"rows_{rows}")
-    return cluster
+@contextmanager
+def _place(engine: str, data: Path, rows: int) -> Iterator[Place]:
+    if engine == "sqlite":
+        yield SqlitePlace(data=data)
+        return
+    with Cluster(folder=DATA / "cluster") as cluster:
+        cluster.drop(f"rows_{rows}")
+        cluster.create(f"rows_{rows}")
+        yield cluster.place(data, f"rows_{rows}")
 
 
 def main() -> None:

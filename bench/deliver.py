@@ -16,24 +16,26 @@ from bench.places import ENGINES, Place, fresh
 from bench.procs import Server
 
 _AT_MOST_S = 120.0
-_UNDELIVERED = "select count(*) from messages where status <> 'delivered'"
+_NEWEST = "select coalesce(max(id), 0) from messages"
+_UNDELIVERED = "select count(*) from messages where id > {} and status <> 'delivered'"
 
 
-def deliver(*, engine: str, phones: int = 2, connections: int = 32, seconds: float = 3.0, runs: int = 3) -> None:
-    with fresh(engine) as place, Server(data=place.data, url=place.url, phones=phones) as server:
+def deliver(*, engine: str, rows: int = 0, phones: int = 2, connections: int = 32, seconds: float = 3.0, runs: int = 3) -> None:
+    with fresh(engine, rows=rows) as place, Server(data=place.data, url=place.url, phones=phones) as server:
         plan = load.Plan(port=server.port, way=calls.FORM_POST, connections=connections, seconds=seconds)
         stretches = [_stretch(server, place, plan) for _ in range(runs)]
         said = {"engine": engine, "connections": connections, "parameters": plan.way.parameters, "phones": phones, "fsync": True}
-        said |= {"indexes": place.indexes(), "rows_before": 0, "rows_after": place.ask("select count(*) from messages")[0][0]}
+        said |= {"indexes": place.indexes(), "rows_before": rows, "rows_after": place.ask("select count(*) from messages")[0][0]}
     delivered = [round(stretch.tally.ok / took_s) for stretch, took_s in stretches]
     say("accept_and_deliver", **said, delivered_rate=sorted(delivered)[len(delivered) // 2], **summary([c for c, _ in stretches]))
 
 
 def _stretch(server: Server, place: Place, plan: load.Plan) -> tuple[Cost, float]:
     """The cost, and how long it took until the last was delivered."""
+    undelivered = _UNDELIVERED.format(place.ask(_NEWEST)[0][0])
     before, began = Meters.read(server, place), time.monotonic()
     tally = load.run(plan)
-    while place.ask(_UNDELIVERED)[0][0]:
+    while place.ask(undelivered)[0][0]:
         if time.monotonic() - began > _AT_MOST_S:
             raise Failed(
                 f"not everything was delivered after {_AT_MOST_S} s: {place.ask('select status, count(*) from messages group by 1')}"
@@ -45,12 +47,13 @@ def _stretch(server: Server, place: Place, plan: load.Plan) -> tuple[Cost, float
 def main() -> None:
     ask = argparse.ArgumentParser(prog="python -m bench.deliver")
     ask.add_argument("--engine", choices=ENGINES, default="sqlite")
+    ask.add_argument("--rows", type=int, default=0)
     ask.add_argument("--phones", type=int, default=2)
     ask.add_argument("--connections", type=int, default=32)
     ask.add_argument("--seconds", type=float, default=3.0)
     ask.add_argument("--runs", type=int, default=3)
     given = ask.parse_args()
-    deliver(engine=given.engine, phones=given.phones, connections=given.connections, seconds=given.seconds, runs=given.runs)
+    deliver(**vars(given))
 
 
 if __name__ == "__main__":

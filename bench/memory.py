@@ -35,8 +35,7 @@ def main() -> None:
     ask = argparse.ArgumentParser(prog="python -m bench.memory")
     ask.add_argument("--engine", choices=ENGINES, default="sqlite")
     ask.add_argument("--messages", type=int, default=200_000)
-    given = ask.parse_args()
-    memory(engine=given.engine, messages=given.messages)
+    memory(**vars(ask.parse_args()))
 
 
 if __name__ == "__main__":

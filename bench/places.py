@@ -6,6 +6,7 @@ folder that the caller names): a real disk, or fsync would cost nothing.
 
 from __future__ import annotations
 
+import atexit
 import shutil
 import sqlite3
 import struct
@@ -16,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import psycopg
 
@@ -114,23 +115,25 @@ class PostgresPlace:
 
 @dataclass(kw_only=True)
 class Cluster:
-    """One PostgreSQL for the whole run; it ends with this process."""
+    """A PostgreSQL of our own, for as long as the block lasts."""
 
     folder: Path
 
-    def __post_init__(self) -> None:
+    def __enter__(self) -> Self:
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         self._server = get_server(self.folder)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.cleanup()
+        # its own exit handler would look into a folder that may be gone by then
+        atexit.unregister(self._server._cleanup)
 
     def url(self, database: str) -> str:
         return str(self._server.get_uri(database=database))
 
     def place(self, data: Path, database: str) -> PostgresPlace:
         return PostgresPlace(data=data, url=self.url(database), postmaster=int(self._server.get_pid() or 0))
-
-    def has(self, database: str) -> bool:
-        with psycopg.connect(self.url("postgres")) as db:
-            return db.execute("select 1 from pg_database where datname = %s", (database,)).fetchone() is not None
 
     def create(self, database: str, *, like: str = "template1") -> None:
         with psycopg.connect(self.url("postgres"), autocommit=True) as db:
@@ -159,7 +162,7 @@ def fresh(engine: str, *, rows: int = 0, under: Path = DATA) -> Iterator[Place]:
         if engine == "sqlite":
             yield SqlitePlace(data=data)
         else:
-            with _database(Cluster(folder=under / "cluster"), data=data, rows=rows) as place:
+            with Cluster(folder=under / "cluster") as cluster, _database(cluster, data=data, rows=rows) as place:
                 yield place
 
 

@@ -31,6 +31,7 @@ def figures(*, quick: bool) -> Iterator[tuple[str, Callable[[], None]]]:
         yield f"accept_and_deliver_{engine}", partial(deliver, engine=engine, seconds=seconds, runs=runs)
         yield f"memory_queued_{engine}", partial(memory, engine=engine, messages=5_000 if quick else QUEUED)
         if not quick:
+            yield f"accept_and_deliver_{engine}_million", partial(deliver, engine=engine, rows=MILLION)
             for way in (calls.FORM_POST, calls.SOAP):
                 yield f"accept_{way.name}_{engine}_million", partial(accept, way, engine=engine, rows=MILLION)
 

@@ -62,13 +62,14 @@ class Dispatch:
 
     def _failed(self, driver: Driver, message: MtMessage, failed: SendFailed) -> Settlement:
         now = self.clock()
-        if failed.unknown and not driver.deduplicates:
-            return Settlement(id=message.id, status=Status.OUTCOME_UNKNOWN, now=now, error=failed.reason)
         due = None
-        if not failed.permanent:
+        if not failed.permanent and (driver.deduplicates or not failed.unknown):
             due = retry.next_try(attempts=message.attempts, now=now, expires=message.expires, seed=message.guid)
-        status = Status.FAILED if due is None else Status.QUEUED
-        return Settlement(id=message.id, status=status, now=now, due=due, error=failed.reason)
+        if due is not None:
+            status = Status.QUEUED
+        else:
+            status = Status.OUTCOME_UNKNOWN if failed.unknown else Status.FAILED
+        return Settlement(id=message.id, status=status, now=now, due=due, error=failed.reason, same_device=failed.unknown)
 
     async def _settle(self, settlement: Settlement) -> None:
         """The device has spoken, so this is recorded however long the store is away."""

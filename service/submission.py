@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from service import numbers, segments
 from service.accounts import Principal
-from service.errors import IdTaken, InDoubt, Invalid, InvalidRecipient, Missing, OptedOut, QuotaExceeded, Refused
+from service.errors import IdTaken, InDoubt, Invalid, InvalidRecipient, Missing, OptedOut, QuotaExceeded, Refused, Unavailable
 from service.fleet import Fleet
 from service.lifecycle import Status
 from service.messages import Ids, MtMessage, Receipt, Submit
@@ -111,7 +111,7 @@ class Submission:
                 if await self.store.exists(messages[0].id):
                     return receipt
                 raise
-        raise IdTaken
+        raise Unavailable("no free message id was found")
 
     def _recipients(self, submit: Submit, default_country: str | None) -> list[str]:
         if not submit.recipients:

@@ -174,8 +174,8 @@ def _texts(name: str, element: etree._Element, references: _References) -> list[
     if len(element) == 0:
         is_nil = element.attrib and element.get(_XSI + "nil", "").strip() in _TRUE
         return [] if is_nil else [element.text or ""]
-    items = [references.follow(item) for item in element]
-    if name != LIST or any(len(item) for item in items):
+    items = [references.follow(item) for item in element] if name == LIST else []
+    if not items or any(len(item) for item in items):
         raise BadEnvelope("invalid_parameter", f"Invalid parameter: {name} holds elements instead of text")
     return [item.text or "" for item in items]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -17,17 +18,19 @@ from lxml import etree
 from adapters.apis._envelope import NAMESPACE, OPERATION, Version
 from service.errors import Invalid
 
-# Spyne carries an old six, whose lazy modules Python 3.12 and later cannot find
+# Spyne carries an old six, whose lazy modules Python 3.12 and later cannot find, and for which 3.11 warns at every import after it
 for _name in ("", ".collections_abc", ".http_cookies", ".urllib", ".urllib.parse", ".urllib.request", ".urllib.error"):
     sys.modules.setdefault("spyne.util.six.moves" + _name, importlib.import_module("six.moves" + _name))
-
-from spyne import Application, Service, rpc
-from spyne.error import ValidationError
-from spyne.interface.wsdl import Wsdl11
-from spyne.model.complex import ComplexModelBase, ComplexModelMeta
-from spyne.model.fault import Fault
-from spyne.model.primitive import Integer32, Integer64, Unicode
-from spyne.protocol.soap import Soap11, Soap12
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    from spyne import Application, Service, rpc
+    from spyne.error import ValidationError
+    from spyne.interface.wsdl import Wsdl11
+    from spyne.model.complex import ComplexModelBase, ComplexModelMeta
+    from spyne.model.fault import Fault
+    from spyne.model.primitive import Integer32, Integer64, Unicode
+    from spyne.protocol.soap import Soap11, Soap12
+sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__module__ != "spyne.util.six"]
 
 _Class = Any
 """one of Spyne's classes"""
@@ -93,7 +96,7 @@ _RESPONSES = {True: _response(None), False: _response("")}
 
 class _SendSmsService(Service):  # type: ignore[misc]
     @rpc(_REQUEST, _returns=_RESPONSES[True], _body_style="bare", _operation_name=OPERATION)  # type: ignore[untyped-decorator]
-    def send(ctx: object, request: object) -> None:
+    def sendSms(ctx: object, request: object) -> None:
         """Never called: it only tells Spyne what belongs together."""
 
 

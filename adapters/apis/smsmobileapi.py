@@ -113,7 +113,7 @@ class _Endpoints:
         result: dict[str, object] = {"error": code, "sent": "0", "message": message}
         if isinstance(error, Refused) and error.guid:
             result["id"] = error.guid
-        if call.path.startswith("/log/"):
+        if "/log/" in call.path:
             result["sms"] = []
         return _json({"result": result}, status=status, headers=headers)
 
@@ -179,7 +179,7 @@ def _read(fields: Mapping[str, str], api: str) -> Submit:
     for name in LATER:
         if name in fields and not _asks_nothing(fields[name]):
             raise Invalid(name, "asks for what this server does not offer")
-    if get("sendsms") and _asks_nothing(fields["sendsms"]) and get("from") != "ssh":
+    if get("sendsms", "").strip() and _asks_nothing(fields["sendsms"]) and get("from") != "ssh":
         raise Invalid("sendsms", "asks for no SMS, and nothing else was asked for")
     return Submit(
         recipients=_recipients(fields),
@@ -275,7 +275,7 @@ def _query(fields: Mapping[str, str], account: Account) -> SentQuery:
 
 def _before(value: str) -> int | None:
     """A guid, or epoch seconds against timestamp_server."""
-    if not value:
+    if _asks_nothing(value):
         return None
     if value.isascii() and value.isdigit() and len(value) < 12:
         return min(int(value) * 1000 << SEQUENCE_BITS, (1 << 63) - 1)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from importlib.resources import files
 from typing import Protocol
 from urllib.parse import parse_qsl
@@ -29,8 +30,8 @@ from service.errors import Missing, QuotaExceeded, Refused, Unavailable
 from service.gateway import Gateway
 
 ENDPOINT = "/sendsms/soap"
-WSDLS = {"/sendsms/wsdl/sendsms.wsdl": "sendsms.wsdl", "/sendsms/wsdl/sendsms-rpc.wsdl": "sendsms-rpc.wsdl"}
-DEFAULT_WSDL = "sendsms.wsdl"
+WSDLS = ("sendsms.wsdl", "sendsms-rpc.wsdl")
+"""the first is what ?wsdl answers"""
 YES = frozenset({"true", "yes"})
 """what some stubs send for 1"""
 CONTENT_TYPES = {Version.SOAP11: "text/xml; charset=utf-8", Version.SOAP12: "application/soap+xml; charset=utf-8"}
@@ -57,8 +58,9 @@ def api(gateway: Gateway, settings: ApiSettings) -> Api:
 
 def endpoint(send: Send, settings: ApiSettings) -> Api:
     """The API over anything that sends."""
-    handler = _Endpoint(send, settings.public_url, {name: files("wsdl").joinpath(name).read_text() for name in WSDLS.values()})
-    return Api(name="soap", routes=tuple(Route(path=path, handler=handler.answer) for path in (ENDPOINT, *WSDLS)), word=word)
+    handlers = _Handlers(send, settings.public_url, {name: files("wsdl").joinpath(name).read_text() for name in WSDLS})
+    wsdls = [Route(path=f"/sendsms/wsdl/{name}", handler=partial(handlers.wsdl, name)) for name in WSDLS]
+    return Api(name="soap", routes=(Route(path=ENDPOINT, handler=handlers.endpoint), *wsdls), word=word)
 
 
 def word(call: Call, error: Refused | Trouble) -> Reply:
@@ -68,24 +70,25 @@ def word(call: Call, error: Refused | Trouble) -> Reply:
         return _refused(version, error)
     side = "Server" if error.status >= 500 else "Client"
     body = fault(version, fault=side, code=error.code, why=f"{error.code}: {error.why}")
-    return Reply(body, status=error.status, content_type=CONTENT_TYPES[version], headers=error.headers)
+    return Reply(body, status=error.status, content_type=CONTENT_TYPES[version])
 
 
 @dataclass(frozen=True, slots=True)
-class _Endpoint:
+class _Handlers:
     send: Send
     public_url: str | None
     wsdls: Mapping[str, str]
 
-    async def answer(self, call: Call) -> Reply:
+    async def endpoint(self, call: Call) -> Reply:
         if call.method == "POST":
             return await self._called(call)
-        if call.path in WSDLS:
-            return self._wsdl(call, WSDLS[call.path])
         asked = {name.lower() for name, _ in parse_qsl(call.query.decode("latin-1"), keep_blank_values=True)}
         if asked & {"wsdl", "singlewsdl"}:
-            return self._wsdl(call, DEFAULT_WSDL)
+            return self._described(call, WSDLS[0])
         return Reply(PAGE.encode(), content_type="text/plain; charset=utf-8")
+
+    async def wsdl(self, name: str, call: Call) -> Reply:
+        return await self._called(call) if call.method == "POST" else self._described(call, name)
 
     async def _called(self, call: Call) -> Reply:
         try:
@@ -99,7 +102,7 @@ class _Endpoint:
         body = answer(request.version, request.is_qualified, request.namespace, result)
         return Reply(body, content_type=CONTENT_TYPES[request.version])
 
-    def _wsdl(self, call: Call, name: str) -> Reply:
+    def _described(self, call: Call, name: str) -> Reply:
         """With our address in it: the configured one, else the one that this caller has used, which no one else may be served."""
         base = self.public_url
         if base is None:
@@ -121,7 +124,7 @@ def _fields(call: Call, request: Request) -> dict[str, str]:
                 continue
             text = "1" if word in YES else text
         asked[name] = text
-    fields = {name: str(value) for name, value in decode(asked).items()}
+    fields = {name: str(value) for name, value in decode(asked).items() if value != 0}
     if "sendwa" in fields and "sendsms" in request.values:
         # only beside another way to send does a 0 here say something
         fields.setdefault("sendsms", "0")

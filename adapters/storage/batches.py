@@ -10,12 +10,13 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from service.errors import Unavailable
+from service.errors import InDoubt, Unavailable
 
 Operation = tuple[str, tuple[Any, ...]]
 """its name in transactions.OPERATIONS, and its arguments"""
 Outcome = Any
 """what the transaction returned, or the exception that it is to raise"""
+_Asked = tuple[Operation, asyncio.Future[Any]]
 
 MOST_AT_ONCE = 500
 """operations in a batch; beyond this a longer batch saves nothing more and only makes its first one wait"""
@@ -33,8 +34,13 @@ class Link(Protocol):
         """Raises Unavailable. Called again after the link was lost."""
         ...
 
+    @property
+    def is_open(self) -> bool:
+        """False once it is lost."""
+        ...
+
     async def write(self, batch: Sequence[Operation]) -> list[Outcome]:
-        """One outcome for each operation, committed. Raises InDoubt or Unavailable when the link is lost; it is then opened again."""
+        """One outcome for each operation, committed. Raises Unavailable or InDoubt for the whole batch: it failed or the link was lost."""
         ...
 
     async def close(self) -> None: ...
@@ -44,7 +50,7 @@ class Batches:
     def __init__(self, link: Link, *, log: Log) -> None:
         self._link = link
         self._log = log
-        self._waiting: list[tuple[Operation, asyncio.Future[Any]]] = []
+        self._waiting: list[_Asked] = []
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._closing = False
@@ -84,13 +90,18 @@ class Batches:
             batch, self._waiting = self._waiting[:MOST_AT_ONCE], self._waiting[MOST_AT_ONCE:]
             try:
                 outcomes = await self._link.write([operation for operation, _ in batch])
-            except Unavailable as lost:
-                self._note(lost)
-                _fail([future for _, future in batch], lost)
-                await self._reopen()
+            except Unavailable as trouble:
+                self._note(trouble)
+                _fail(batch, trouble)
+            except Exception as bug:
+                self._log.error("the store's writer failed", error=type(bug).__name__, exc_info=True)
+                _fail(batch, InDoubt("the store failed"))
+                await self._link.close()
             else:
-                self._note(next((o for o in outcomes if isinstance(o, Unavailable)), None))
-                _resolve([future for _, future in batch], outcomes)
+                self._note(None)
+                self._resolve(batch, outcomes)
+            if not self._link.is_open:
+                await self._reopen()
 
     async def _reopen(self) -> None:
         wait_s = FIRST_WAIT_S
@@ -100,7 +111,7 @@ class Batches:
             except Unavailable as why:
                 self._note(why)
                 waiting, self._waiting = self._waiting, []
-                _fail([future for _, future in waiting], why)
+                _fail(waiting, why)
             if self._closing:
                 return
             await asyncio.sleep(wait_s)
@@ -116,17 +127,20 @@ class Batches:
             else:
                 self._log.error("the store cannot commit", why=why)
 
+    def _resolve(self, batch: Sequence[_Asked], outcomes: Sequence[Outcome]) -> None:
+        for (operation, future), outcome in zip(batch, outcomes, strict=True):
+            if isinstance(outcome, Unavailable):
+                self._log.error("the store did not take one operation", operation=operation[0], why=outcome.why)
+            if future.done():
+                continue  # whoever asked has gone
+            if isinstance(outcome, Exception):
+                future.set_exception(outcome)
+            else:
+                future.set_result(outcome)
 
-def _resolve(futures: Sequence[asyncio.Future[Any]], outcomes: Sequence[Outcome]) -> None:
-    for future, outcome in zip(futures, outcomes, strict=True):
-        if future.done():
-            continue  # whoever asked has gone
-        if isinstance(outcome, Exception):
-            future.set_exception(outcome)
-        else:
-            future.set_result(outcome)
 
-
-def _fail(futures: Sequence[asyncio.Future[Any]], why: Unavailable) -> None:
-    # each gets its own exception: one shared by many would gather all their tracebacks
-    _resolve(futures, [type(why)(why.why) for _ in futures])
+def _fail(batch: Sequence[_Asked], why: Unavailable) -> None:
+    for _, future in batch:
+        if not future.done():
+            # each its own exception: one shared by many would gather all their tracebacks
+            future.set_exception(type(why)(why.why))

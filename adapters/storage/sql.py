@@ -14,7 +14,7 @@ from adapters.storage import rows
 from adapters.storage.rows import ms, ms_or_none, storable, storable_or_none
 from adapters.storage.transactions import LAST_ID
 from service.accounts import Account, ApiKey
-from service.errors import Conflict, IdTaken, Unavailable
+from service.errors import Conflict, IdTaken
 from service.fleet import Device
 from service.lifecycle import Status
 from service.messages import DeliveryReport, Ids, MoMessage, MtMessage, Receipt, id_of, queue_of

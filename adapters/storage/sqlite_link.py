@@ -36,6 +36,10 @@ class WritingProcess:
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     @property
+    def is_open(self) -> bool:
+        return self._streams is not None
+
+    @property
     def pid(self) -> int | None:
         return self._process.pid if self._process else None
 
@@ -63,8 +67,11 @@ class WritingProcess:
         try:
             outcomes = await self._ask(batch)
         except (EOFError, OSError) as error:
+            await self.close()
             raise InDoubt("the writing process of the database has died") from error
-        return [result if not error else getattr(errors, error)(*result) for error, result in outcomes]
+        if isinstance(outcomes, tuple):
+            raise _outcome(*outcomes)
+        return [_outcome(*outcome) for outcome in outcomes]
 
     async def close(self) -> None:
         if self._streams is not None:
@@ -80,10 +87,31 @@ class WritingProcess:
     async def _ask(self, value: Any) -> Any:
         assert self._streams is not None
         reader, writer = self._streams
-        body = marshal.dumps(value)
+        body = _marshal(value)
         writer.write(LENGTH.pack(len(body)) + body)
         (length,) = LENGTH.unpack(await reader.readexactly(LENGTH.size))
         return marshal.loads(await reader.readexactly(length))
+
+
+def _outcome(error: str, result: Any) -> Outcome:
+    return getattr(errors, error)(*result) if error else result
+
+
+def _marshal(value: Any) -> bytes:
+    try:
+        return marshal.dumps(value)
+    except ValueError:
+        # a subclass of str, as XML libraries make them, or the like
+        return marshal.dumps(_plain(value))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple | list):
+        return tuple(map(_plain, value))
+    if isinstance(value, dict):
+        return {_plain(k): _plain(v) for k, v in value.items()}
+    exact = next((kind for kind in (bool, int, str, bytes) if isinstance(value, kind)), None)
+    return value if value is None else exact(value) if exact else repr(value)
 
 
 def _start(socket_fd: int, lock_fd: int) -> subprocess.Popen[bytes]:

@@ -13,7 +13,7 @@ from contextlib import suppress
 from operator import itemgetter
 from typing import Any
 
-from adapters.storage.transactions import OPERATIONS, Again, Answer, Row, Transaction
+from adapters.storage.transactions import OPERATIONS, Transaction
 from service.errors import Refused
 
 RawStatement = tuple[str, tuple[str, ...], dict[str, Any], bool]
@@ -74,19 +74,19 @@ class Runner:
             name: (text, _binder(names, constants), has_rows) for name, (text, names, constants, has_rows) in statements.items()
         }
 
-    def run(self, batch: Batch) -> list[Outcome]:
-        """All in one transaction, committed."""
+    def run(self, batch: Batch) -> list[Outcome] | Outcome:
+        """All in one transaction, committed; or, when the database itself fails, one outcome for all."""
         with suppress(Exception):  # whatever one of them raised, the others are still to be done
             return self._try(batch, self._outcome)
         return self._try(batch, self._outcome_alone)
 
-    def _try(self, batch: Batch, outcome: Callable[[str, tuple[Any, ...]], Outcome]) -> list[Outcome]:
+    def _try(self, batch: Batch, outcome: Callable[[str, tuple[Any, ...]], Outcome]) -> list[Outcome] | Outcome:
         try:
             return self._commit(batch, outcome)
         except sqlite3.DatabaseError as error:
             if isinstance(error, _OF_THE_ROW):
                 raise
-            return [_broken(error)] * len(batch)
+            return _broken(error)
 
     def _commit(self, batch: Batch, outcome: Callable[[str, tuple[Any, ...]], Outcome]) -> list[Outcome]:
         execute = self._cursor.execute

@@ -15,7 +15,6 @@ import socket
 import sqlite3
 import struct
 import sys
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 from adapters.storage.sqlite_run import Runner, open_for_writing

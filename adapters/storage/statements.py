@@ -66,22 +66,14 @@ def _compile(element: Executable, dialect: Dialect) -> Statement:
     assert isinstance(made, SQLCompiler)
     has_rows = bool(made.effective_returning) or not (made.isinsert or made.isupdate or made.isdelete)
     constants = {name: value for name, value in made.construct_params({}, _check=False).items() if value is not None}
-    # plain texts, since another process is told: SQLAlchemy's own kind cannot be marshalled
     names = tuple("".join(name) for name in made.positiontup or ())
     return Statement(made.string, names, {"".join(name): value for name, value in constants.items()}, has_rows)
 
 
 def _all(dialect: str) -> Mapping[str, Executable]:
     upsert = upsert_postgresql if dialect == "postgresql" else upsert_sqlite
-    return {
-        **_accepting(upsert),
-        **_sending(),
-        **_reporting(),
-        **_reading(),
-        **_receiving(upsert),
-        **_owning(upsert),
-        **_asking(upsert, dialect),
-    }
+    always = {**_accepting(upsert), **_sending(), **_reporting(), **_reading(), **_receiving(upsert), **_owning(upsert)}
+    return {**always, **_asking(upsert, dialect)}
 
 
 def _p(name: str, like: ColumnElement[Any]) -> ColumnElement[Any]:
@@ -95,6 +87,15 @@ def _word(status: Status) -> ColumnElement[str]:
 def _may_become(told: Status) -> ColumnElement[bool]:
     """`advance` as a condition: the current status is one that `told` changes."""
     return m.status.in_([_word(s) for s in Status if s is not told and advance(s, told) is told])
+
+
+def _waits(told: Status) -> ColumnElement[bool]:
+    """The message still waits, and `told` may follow.
+
+    Said by the status and not by `due`: PostgreSQL took `due IS NOT NULL` beside `id = ...` as a reason to walk the whole index of
+    waiting messages, since it believed the young table to be empty.
+    """
+    return m.status.in_([_word(s) for s in Status if s.is_waiting and advance(s, told) is told])
 
 
 def _accepting(upsert: Any) -> dict[str, Executable]:
@@ -123,7 +124,8 @@ def _accepting(upsert: Any) -> dict[str, Executable]:
     }
 
 
-MESSAGE_COLUMNS = tuple(c.name for c in schema.messages.c if not c.name.startswith("leased"))
+# plain texts, since other processes and JSON are told: SQLAlchemy's own kind of text is not taken there
+MESSAGE_COLUMNS = tuple("".join(c.name) for c in schema.messages.c if not c.name.startswith("leased"))
 
 
 def _lane() -> list[ColumnElement[bool]]:
@@ -139,11 +141,7 @@ def _sending() -> dict[str, Executable]:
         schema.accounts, schema.accounts.c.id == m.account_id
     )
     return {
-        "due_in_lane": select(m.id, m.due, m.expires)
-        .where(*_lane(), m.due <= now)
-        .order_by(m.due, m.id)
-        .limit(bindparam("limit"))
-        .with_for_update(skip_locked=True),
+        "due_in_lane": select(m.id, m.due, m.expires).where(*_lane(), m.due <= now).order_by(m.due, m.id).limit(bindparam("limit")),
         "first_due": select(m.due).where(*_lane(), m.due.is_not(None)).order_by(m.due).limit(1),
         "take": update(schema.messages)
         .values(
@@ -155,11 +153,11 @@ def _sending() -> dict[str, Executable]:
             leased_until=_p("leased_until", m.leased_until),
             leased_by=_p("leased_by", m.leased_by),
         )
-        .where(one, m.due.is_not(None), _may_become(Status.SENDING))
+        .where(one, _waits(Status.SENDING))
         .returning(*[m[name] for name in MESSAGE_COLUMNS]),
         "expire": update(schema.messages)
         .values(status=_word(Status.EXPIRED), due=null(), finished=now)
-        .where(one, m.due.is_not(None), m.expires <= now, _may_become(Status.EXPIRED))
+        .where(one, m.expires <= now, _waits(Status.EXPIRED))
         .returning(m.id),
         "ended": select(m.id).where(m.due.is_not(None), m.expires <= now).limit(bindparam("limit")),
         "leased_by": leased.where(m.leased_until.is_not(None), m.leased_by == _p("leased_by", m.leased_by)),

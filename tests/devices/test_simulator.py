@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Self
@@ -14,7 +15,7 @@ from service.errors import InDoubt, SendFailed, Unavailable
 from service.fleet import Device
 from service.lifecycle import Status
 from service.messages import Accepted
-from tests.fakes import FakeClock, RecordingInbox, mt_message, on_the_loop, ripple
+from tests.fakes import FakeClock, FakeTimer, RecordingInbox, mt_message, on_the_loop, ripple
 
 DEVICE = Device(id="00112233445566ff", account_id=1, kind="simulator")
 BUSY = Behaviour(sent_reports=1, delivered_reports=1, sent_after_s=(1, 1), delivered_after_s=(2, 2))
@@ -274,6 +275,32 @@ async def test_stop_leaves_no_timer_no_task_and_no_open_file(tmp_path: Path) -> 
     assert not [path for path in Path("/proc/self/fd").iterdir() if path.exists() and path.resolve() == tmp_path / "radio.log"]
     with pytest.raises(SendFailed):
         await task
+
+
+@on_the_loop
+async def test_a_submit_that_was_given_up_leaves_no_timer() -> None:
+    async with Phone(Behaviour(latency_s=(1, 1))) as phone:
+        task = await submitted(phone)
+        task.cancel()
+        await ripple()
+        assert phone.clock.waiting == 0
+
+
+@on_the_loop
+async def test_a_timer_that_has_run_is_forgotten() -> None:
+    clock = FakeClock()
+    timers: list[FakeTimer] = []
+
+    def call_later(delay_s: float, what: Callable[[], None]) -> FakeTimer:
+        timers.append(clock.call_later(delay_s, what))
+        return timers[-1]
+
+    driver = Simulator(DEVICE, BUSY, clock=clock, call_later=call_later)
+    await driver.start(RecordingInbox())
+    await driver.submit(mt_message())
+    clock.advance(1)
+    await driver.stop()
+    assert [timer.is_cancelled for timer in timers] == [False, True]
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.1])

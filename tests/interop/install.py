@@ -67,21 +67,22 @@ def _install_debian(missing: list[str], say: Say) -> None:
 
 def _install_npm(say: Say) -> None:
     lock = (HERE / "package-lock.json").read_bytes()
-    installed = CACHE / "package-lock.json"
-    if (CACHE / "node_modules").is_dir() and installed.read_bytes() == lock:
+    installed = CACHE / "installed-lock.json"
+    if installed.exists() and installed.read_bytes() == lock:
         return
     command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", str(CACHE)]
     say(f"Installing npm packages: {' '.join(command)}")
-    installed.unlink(missing_ok=True)
-    shutil.rmtree(CACHE / "node_modules", ignore_errors=True)
-    shutil.copy(HERE / "package.json", CACHE)
-    installed.write_bytes(lock)
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(HERE / name, CACHE)
     _run(command)
+    installed.write_bytes(lock)
 
 
 def _repair_nusoap() -> None:
     """nusoap 0.9.5 has constructors in the manner of PHP 4, which PHP 8 does not call. They are renamed, nothing else."""
     copy = CACHE / "lib" / "nusoap.php"
+    if copy.exists():
+        return
     copy.parent.mkdir(exist_ok=True)
     copy.write_bytes(_OLD_CONSTRUCTOR.sub(rb"\1__construct(", _NUSOAP.read_bytes()))
 

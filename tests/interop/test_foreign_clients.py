@@ -65,6 +65,7 @@ ROWS = (
     Client(program="suds_client.py", path=WSDL, text="hé €😀 <b>& x"),
     Client(program="suds_client.py", path=RPC, text="hé €😀 <b>& x"),
     Client(program="nusoap_client.php", path=WSDL, style="page"),
+    Client(program="nusoap_client.php", path=WSDL, style="latin1", text="hé ÿ <b>&amp; x"),
     Client(program="nusoap_client.php", path=WSDL, style="utf8"),
     Client(program="nusoap_client.php", path=RPC, style="page"),
     Client(program="nusoap_client.php", path=ENDPOINT, style="no-wsdl"),

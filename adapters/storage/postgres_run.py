@@ -1,0 +1,97 @@
+"""Runs transactions on a connection of PostgreSQL: a batch in one commit for the writer, a single one for the readers.
+
+What is asked of many rows at once is an executemany, in a pipeline. The two hot statements that are written otherwise are in postgres_sql.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from psycopg import AsyncCursor
+
+from adapters.storage.batches import Operation, Outcome
+from adapters.storage.postgres_sql import CLAIM, INSERT_MESSAGES, OPERATIONS, as_json
+from adapters.storage.statements import Statement
+from adapters.storage.transactions import MAY_INTERLEAVE, Answer, Ask, Parameters, Transaction
+from service.errors import Refused
+
+
+class Runner:
+    def __init__(self, cursor: AsyncCursor[Any], statements: Mapping[str, Statement]) -> None:
+        self.cursor = cursor
+        self._statements = statements
+
+    async def drive(self, transaction: Transaction) -> Any:
+        """Run one transaction to its end and give what it returns."""
+        try:
+            name, sets = next(transaction)
+            while True:
+                name, sets = transaction.send(await self._execute(name, sets))
+        except StopIteration as done:
+            return done.value
+
+    async def run(self, batch: Sequence[Operation]) -> list[Outcome]:
+        """In the caller's transaction: those that may interleave in step, all first statements, then all second ones; then the others."""
+        outcomes: list[Outcome] = [None] * len(batch)
+        running = {i: OPERATIONS[name](*arguments) for i, (name, arguments) in enumerate(batch) if name in MAY_INTERLEAVE}
+        answers: dict[int, Answer | None] = dict.fromkeys(running)
+        while answers:
+            answers = await self._answer(_step(running, answers, outcomes))
+        for i, (name, arguments) in enumerate(batch):
+            if name not in MAY_INTERLEAVE:
+                outcomes[i] = await self.outcome(name, arguments)
+        return outcomes
+
+    async def outcome(self, name: str, arguments: tuple[Any, ...]) -> Outcome:
+        try:
+            return await self.drive(OPERATIONS[name](*arguments))
+        except Refused as refused:
+            return refused
+
+    async def _answer(self, asks: Mapping[int, Ask]) -> dict[int, Answer | None]:
+        groups: dict[str, list[int]] = {}
+        for i, (name, _) in asks.items():
+            groups.setdefault(name, []).append(i)
+        answers: dict[int, Answer | None] = {}
+        for name, members in groups.items():
+            found = await self._execute(name, [one for i in members for one in asks[i][1]])
+            for i in members:
+                count = len(asks[i][1])
+                answers[i], found = found[:count], found[count:]
+        return answers
+
+    async def _execute(self, name: str, sets: Sequence[Parameters]) -> Answer:
+        cursor = self.cursor
+        if name == "insert_messages":
+            await cursor.execute(INSERT_MESSAGES, (as_json(sets),))
+            return []
+        if name == "claim":
+            await cursor.execute(CLAIM, sets[0])
+            return [await cursor.fetchall()]
+        statement = self._statements[name]
+        text, bound = statement.text.encode(), [_bind(statement, one) for one in sets]
+        if len(bound) == 1:
+            await cursor.execute(text, bound[0])
+            return [await cursor.fetchall()] if statement.has_rows else []
+        await cursor.executemany(text, bound, returning=statement.has_rows)
+        return [await cursor.fetchall() async for _ in cursor.results()] if statement.has_rows else []
+
+
+def _step(running: Mapping[int, Transaction], answers: Mapping[int, Answer | None], outcomes: list[Outcome]) -> dict[int, Ask]:
+    """What those that go on ask for next."""
+    asks = {}
+    for i, answer in answers.items():
+        try:
+            asks[i] = running[i].send(answer)  # type: ignore[arg-type]
+        except StopIteration as done:
+            outcomes[i] = done.value
+        except Refused as refused:
+            outcomes[i] = refused
+    return asks
+
+
+def _bind(statement: Statement, one: Parameters) -> list[Any]:
+    assert isinstance(one, dict)
+    values = {**statement.constants, **one}
+    return [values[name] for name in statement.parameters]

@@ -1,0 +1,163 @@
+"""Room 5: reports find their message even when they come too early, and what a device received goes to its owner."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from adapters.storage.memory import MemoryStore
+from service.dispatch import Dispatch
+from service.fleet import Device, Fleet
+from service.lifecycle import Status
+from service.messages import DeliveryReport, MoMessage, MtMessage
+from service.outcome import Outcome
+from service.ports import SentQuery
+from tests.fakes import START, ripple
+from tests.scripted_driver import OTHER_PHONE, PHONE, ScriptedDriver, queue
+from tests.virtual_time import in_virtual_time, now
+
+LATER = START + timedelta(seconds=9)
+
+
+def report(
+    device_message_id: str = "1", status: Status = Status.DELIVERED, device: Device = PHONE, error: str | None = None
+) -> DeliveryReport:
+    return DeliveryReport(device=device.id, device_message_id=device_message_id, status=status, at=LATER, error=error)
+
+
+class Room:
+    """An outcome beside a dispatch; `sendings` are the submits that were begun."""
+
+    def __init__(self) -> None:
+        self.store, self.fleet = MemoryStore(), Fleet()
+        self.fleet.register(PHONE)
+        self.fleet.register(OTHER_PHONE)
+        self.dispatch = Dispatch(store=self.store, clock=now, node="here", sleep=asyncio.sleep)
+        self.unknown: list[DeliveryReport] = []
+        self.outcome = Outcome(store=self.store, fleet=self.fleet, dispatch=self.dispatch, clock=now, on_unknown=self.unknown.append)
+
+    async def begin(self, driver: ScriptedDriver) -> asyncio.Task[None]:
+        """A submit that is in flight until the driver's gate opens."""
+        await queue(self.store, now())
+        (message,) = await self.dispatch.claim(driver, 1)
+        sending = asyncio.create_task(self.dispatch.send(driver, message))
+        await ripple()
+        return sending
+
+    async def sent(self) -> None:
+        await (await self.begin(ScriptedDriver()))
+
+    async def hand_in(self, told: DeliveryReport) -> asyncio.Task[None]:
+        task = asyncio.create_task(self.outcome.report(told))
+        await ripple()
+        return task
+
+    async def newest(self) -> MtMessage:
+        return (await self.store.sent(SentQuery(account_id=1)))[0]
+
+
+def closed() -> ScriptedDriver:
+    driver = ScriptedDriver()
+    driver.gate.clear()
+    return driver
+
+
+@pytest.mark.parametrize(("status", "finished"), [(Status.DELIVERED, LATER), (Status.FAILED, LATER), (Status.SENT, None)])
+@in_virtual_time
+async def test_a_report_moves_its_message(status: Status, finished: object) -> None:
+    room = Room()
+    await room.sent()
+    await room.outcome.report(report(status=status))
+    row = await room.newest()
+    assert (row.status, row.finished) == (status, finished)
+    assert room.unknown == []
+
+
+@in_virtual_time
+async def test_reports_out_of_order_and_twice_leave_the_best_news() -> None:
+    room = Room()
+    await room.sent()
+    for status in (Status.FAILED, Status.DELIVERED, Status.DELIVERED, Status.SENT, Status.FAILED):
+        await room.outcome.report(report(status=status, error="gone" if status is Status.FAILED else None))
+    row = await room.newest()
+    assert (row.status, row.error) == (Status.DELIVERED, "gone")
+
+
+@in_virtual_time
+async def test_a_report_that_overtakes_its_submit_waits_for_it_and_is_not_lost() -> None:
+    room, driver = Room(), closed()
+    sending = await room.begin(driver)
+    handing_in = await room.hand_in(report())
+    assert not handing_in.done()
+    driver.gate.set()
+    await handing_in
+    await sending
+    assert (await room.newest()).status is Status.DELIVERED
+    assert room.unknown == []
+
+
+@in_virtual_time
+async def test_a_report_waits_no_longer_than_its_own_submit() -> None:
+    room, quick, slow = Room(), closed(), closed()
+    first, second = await room.begin(quick), await room.begin(slow)
+    handing_in = await room.hand_in(report())
+    quick.gate.set()
+    await handing_in
+    assert first.done()
+    assert not second.done()
+    slow.gate.set()
+    await second
+
+
+@in_virtual_time
+async def test_a_report_about_nothing_is_told_and_holds_nobody_up() -> None:
+    room = Room()
+    await room.outcome.report(report("99"))
+    assert room.unknown == [report("99")]
+
+
+@in_virtual_time
+async def test_a_report_waits_for_what_was_in_flight_when_it_came_and_for_nothing_later() -> None:
+    room, before, after = Room(), closed(), closed()
+    first = await room.begin(before)
+    handing_in = await room.hand_in(report("99"))
+    second = await room.begin(after)
+    before.gate.set()
+    await first
+    await handing_in
+    assert room.unknown == [report("99")]
+    assert not second.done()
+    after.gate.set()
+    await second
+
+
+@in_virtual_time
+async def test_a_report_does_not_wait_for_another_device() -> None:
+    room, driver = Room(), closed()
+    sending = await room.begin(driver)
+    await room.outcome.report(report(device=OTHER_PHONE))
+    assert room.unknown == [report(device=OTHER_PHONE)]
+    driver.gate.set()
+    await sending
+
+
+@in_virtual_time
+async def test_what_a_device_received_belongs_to_its_owner_and_is_kept_once() -> None:
+    room = Room()
+    theirs = Device(id="aaaaaaaaaaaaaaaa", account_id=2, kind="test")
+    room.fleet.register(theirs)
+    message = MoMessage(device=theirs.id, sender="+32495898697", text="STOP", received=LATER, device_message_id="7")
+    await room.outcome.received(message)
+    await room.outcome.received(message)
+    assert room.store.inbox == [(2, message)]
+
+
+@in_virtual_time
+async def test_the_fleet_learns_who_comes_and_goes() -> None:
+    room = Room()
+    room.outcome.online(PHONE.id, True)
+    assert room.fleet.is_online(PHONE.id)
+    room.outcome.online(PHONE.id, False)
+    assert not room.fleet.is_online(PHONE.id)
