@@ -25,7 +25,7 @@ from adapters.call import Call, Reply, Trouble
 _STATUS = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 _BODILESS = frozenset({204, 304})
 _HIGH = re.compile(rb"[\x80-\xff]")
-_AUTHORITY = re.compile(rb"https?://[^/?]*", re.IGNORECASE)
+_AUTHORITY = re.compile(rb"\Ahttps?://[^/?]*", re.IGNORECASE)
 # two of these are two readings of one request, ours and a proxy's
 _SINGLE = frozenset({b"host", b"content-length", b"content-type", b"transfer-encoding", b"authorization"})
 
@@ -90,9 +90,7 @@ class Connection(protocol.Protocol):
         self._parser = httptools.HttpRequestParser(self)
         self._queue: deque[tuple[Call, str, Trouble | None]] = deque()
         self._current: tuple[Call, str] | None = None
-        self._asked = 0.0
-        self._heard = 0.0
-        self._idle_since = 0.0
+        self._asked = self._heard = self._idle_since = 0.0
         self._began: float | None = None
         self._blocked_since: float | None = None
         self._closing_since: float | None = None
@@ -168,7 +166,6 @@ class Connection(protocol.Protocol):
 
     def connectionLost(self, reason: Failure = protocol.connectionDone) -> None:
         self._closing_since = self._closing_since or self._seconds()
-        self._queue.clear()
         self._door.closed(self)
 
     def pauseProducing(self) -> None:
@@ -372,9 +369,8 @@ def _quoted(data: bytes) -> bytes:
 
 def _target(url: bytes) -> tuple[str, bytes]:
     """(path without trailing slash, query); the host of an absolute URL is not looked at."""
-    authority = _AUTHORITY.match(url) if url[:1] != b"/" else None
-    if authority is not None:
-        url = url[authority.end() :] or b"/"
+    if url and not url.startswith(b"/"):
+        url = _AUTHORITY.sub(b"", url) or b"/"
     path, _, query = url.partition(b"?")
     return path.decode("latin-1").rstrip("/") or "/"[: len(url)], query
 
@@ -387,8 +383,7 @@ def _rendered(reply: Reply, call: Call, connection: str, date: str) -> bytes:
     ]
     if connection:
         lines.append(f"Connection: {connection}")
-    if reply.headers:
-        lines += [f"{name}: {value}" for name, value in reply.headers]
+    lines += [f"{name}: {value}" for name, value in reply.headers]
     if reply.status in _BODILESS:
         return "\r\n".join([*lines, "\r\n"]).encode("latin-1")
     lines.append(f"Content-Type: {reply.content_type}\r\nContent-Length: {len(reply.body)}\r\n\r\n")

@@ -52,9 +52,10 @@ class Wire(StringTransport):
     """The server's end of the connection."""
 
     half_closed = False
+    no_delay = False
 
     def setTcpNoDelay(self, enabled: bool) -> None:
-        pass
+        self.no_delay = enabled
 
     def loseWriteConnection(self) -> None:
         self.half_closed = True

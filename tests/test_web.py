@@ -124,6 +124,7 @@ async def test_head_and_body_leave_in_one_write() -> None:
     peer.wire.write = writes.append  # type: ignore[method-assign]
     await peer.say(get("/echo"))
     assert len(writes) == 1
+    assert peer.wire.no_delay
 
 
 @pytest.mark.parametrize("value", ["a\r\nSet-Cookie: b", "a\nb", "é"])
@@ -267,6 +268,8 @@ async def test_requests_in_pieces() -> None:
     said = post("/echo?q", b"body")
     (answer,) = await peer.say(*[said[n : n + 1] for n in range(len(said))])
     assert answer.body == b"POST /echo|q|body"
+    (answer,) = await peer.say(get("/echo", "Content-Length: 4\r\n", "POST"), b"\xc3", b"\xa9\r\n")
+    assert answer.body == b"POST /echo||\xc3\xa9\r\n"
 
 
 @on_the_loop
@@ -291,6 +294,26 @@ async def test_a_client_that_only_stops_sending_still_gets_its_answers() -> None
     peer.house.shop.open("2")
     assert [answer.headers.get("connection") for answer in await peer.hear()] == [None, "close"]
     assert peer.closed
+
+
+@on_the_loop
+async def test_a_client_that_stopped_sending_is_not_waited_for() -> None:
+    peer = House().peer()
+    await peer.say(get("/wait/1") + b"garbage\r\n")
+    peer.connection.readConnectionLost()
+    peer.house.shop.open("1")
+    assert [answer.status for answer in await peer.hear()] == [200, 400]
+    assert peer.closed
+
+
+@on_the_loop
+async def test_a_client_that_sends_after_its_last_request_is_closed_slowly() -> None:
+    peer = House().peer()
+    await peer.say(get("/wait/1", "Connection: close\r\n"), get("/echo"))
+    peer.house.shop.open("1")
+    assert [answer.status for answer in await peer.hear()] == [200]
+    assert peer.wire.half_closed
+    assert not peer.closed
 
 
 @on_the_loop
@@ -531,6 +554,7 @@ async def test_a_pause_of_ours_is_not_the_clients_delay() -> None:
 @on_the_loop
 async def test_an_idle_connection_is_closed_and_a_busy_one_is_not() -> None:
     house = House(Limits(idle_s=75))
+    house.clock.advance(1000)
     idle, busy = house.peer(), house.peer()
     await idle.say(get("/echo"))
     await busy.say(get("/wait/1"))

@@ -7,7 +7,7 @@ compiled against another WSDL go on working. What is decided about parameters is
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from enum import Enum
 
@@ -20,7 +20,7 @@ NAMESPACE = "urn:sendSms"
 LIST = "recipients"
 """the one parameter that may be an array, or be repeated: it becomes one text, separated by commas"""
 _MOST_TEXT = 1 << 20
-"""of a list once its references are followed, which can name one long element many times"""
+"""of all that is reached by references, which can name one long element many times"""
 _MOST_NAMESPACE = 200
 _MOST_STEPS = 4
 """of references that lead to references"""
@@ -160,31 +160,43 @@ def _target(element: etree._Element) -> str:
 
 def _values(operation: etree._Element, known: Container[str], references: _References) -> dict[str, str]:
     found: dict[str, list[str]] = {}
+    room = _MOST_TEXT
     for child in operation:
         name = _local(child)
-        if name in known:
-            texts = _texts(name, child, references) if child.attrib or len(child) else [child.text or ""]
-            found[name] = found[name] + texts if name in found else texts
-    return {name: texts[0] if len(texts) == 1 else _joined(name, texts) for name, texts in found.items() if texts}
+        if name not in known:
+            continue
+        if not child.attrib and len(child) == 0:
+            found.setdefault(name, []).append(child.text or "")
+            continue
+        for text in _texts(name, references.follow(child), references):
+            room -= len(text)
+            if room < 0:
+                raise BadEnvelope("invalid_parameter", f"Invalid parameter: {name} is too long")
+            found.setdefault(name, []).append(text)
+    return {name: texts[0] if len(texts) == 1 else _joined(name, texts) for name, texts in found.items()}
 
 
-def _texts(name: str, element: etree._Element, references: _References) -> list[str]:
+def _texts(name: str, element: etree._Element, references: _References) -> Iterator[str]:
     """Its text; nothing when it is nil; those of its items when it is an array."""
-    element = references.follow(element)
     if len(element) == 0:
-        is_nil = element.attrib and element.get(_XSI + "nil", "").strip() in _TRUE
-        return [] if is_nil else [element.text or ""]
-    items = [references.follow(item) for item in element] if name == LIST else []
-    if not items or any(len(item) for item in items):
-        raise BadEnvelope("invalid_parameter", f"Invalid parameter: {name} holds elements instead of text")
-    return [item.text or "" for item in items]
+        if element.get(_XSI + "nil", "").strip() not in _TRUE:
+            yield element.text or ""
+        return
+    if name != LIST:
+        raise _no_text(name)
+    for item in map(references.follow, element):
+        if len(item):
+            raise _no_text(name)
+        yield item.text or ""
+
+
+def _no_text(name: str) -> BadEnvelope:
+    return BadEnvelope("invalid_parameter", f"Invalid parameter: {name} holds elements instead of text")
 
 
 def _joined(name: str, texts: list[str]) -> str:
     if name != LIST:
         raise BadEnvelope("invalid_parameter", f"Invalid parameter: {name} is given more than once")
-    if sum(map(len, texts)) > _MOST_TEXT:
-        raise BadEnvelope("invalid_parameter", f"Invalid parameter: {name} is too long")
     return ",".join(texts)
 
 

@@ -8,11 +8,12 @@ from xml.sax.saxutils import escape
 import pytest
 from lxml import etree
 
-from adapters.apis import ApiSettings
+from adapters.apis import ApiSettings, soap
 from adapters.apis._answers import answer
 from adapters.apis._envelope import Version
 from adapters.web import Call, Reply, Trouble
 from service.errors import Conflict, InvalidRecipient, KeyUnknown, Missing, QuotaExceeded, Refused, Unavailable
+from tests.apis.gateway import KEY, MemoryGateway
 from tests.apis.soap_peer import (
     ARGUMENTS,
     RESULT,
@@ -27,6 +28,8 @@ from tests.apis.soap_peer import (
     fault_of,
     result_of,
 )
+from tests.fakes import on_the_loop
+from tests.http_peer import Answer
 
 CAPTURED = {path.stem: path.read_bytes() for path in sorted((Path(__file__).parent / "soap_requests").glob("*.xml"))}
 LATIN1 = "text/xml; charset=ISO-8859-1"
@@ -74,29 +77,31 @@ def test_with_a_key_what_is_missing_is_left_to_the_form() -> None:
     assert sent_by(call_of("<apikey>KEY</apikey>")) == {"apikey": "KEY"}
 
 
+ACUTE = call_of("<message>é</message>").decode()
+
+
 @pytest.mark.parametrize(
     ("body", "content_type"),
     [
-        (call_of("<message>é</message>").decode().encode("latin-1"), LATIN1),
-        (call_of("<message>é</message>").decode().encode("utf-16"), "text/xml"),
-        (call_of("<message>é</message>").decode().encode("utf-16"), "text/xml; charset=utf-16"),
-        (call_of("<message>é</message>").decode().encode("utf-16-be"), "text/xml; charset=utf-16"),
-        (call_of("<message>é</message>").decode().encode("utf-16-le"), "text/xml; charset=utf-16"),
-        (b"\xef\xbb\xbf" + call_of("<message>é</message>"), TYPE11),
-        (b'<?xml version="1.0" encoding="utf-16"?>' + call_of("<message>é</message>"), "text/xml"),
-        (b'<?xml version="1.0" encoding="ISO-8859-2"?>' + call_of("<message>é</message>").decode().encode("iso-8859-2"), "text/xml"),
-        (call_of("<message>é</message>"), 'text/xml; charset="UTF-8"; action="urn:sendSms#sendSms"'),
+        (ACUTE.encode("latin-1"), LATIN1),
+        (ACUTE.encode("utf-16"), "text/xml"),
+        (ACUTE.encode("utf-16"), "text/xml; charset=utf-16"),
+        (ACUTE.encode("utf-16-be"), "text/xml; charset=utf-16"),
+        (ACUTE.encode("utf-16-le"), "text/xml; charset=utf-16"),
+        (b"\xef\xbb\xbf" + ACUTE.encode(), TYPE11),
+        (b'<?xml version="1.0" encoding="utf-16"?>' + ACUTE.encode(), "text/xml"),
+        (b'<?xml version="1.0" encoding="ISO-8859-2"?>' + ACUTE.encode("iso-8859-2"), "text/xml"),
+        (b'<?xml version="1.0" encoding="ISO-8859-2"?>' + ACUTE.encode(), TYPE11),
+        (ACUTE.encode(), 'text/xml; charset="UTF-8"; action="urn:sendSms#sendSms"'),
         (call_of("<message>&#233;</message>"), TYPE11),
         (call_of("<message><![CDATA[é]]></message>"), TYPE11),
         (call_of("<message><!-- a --><?b c?>é<!-- d --></message>"), TYPE11),
     ],
 )
 def test_charsets(body: bytes, content_type: str) -> None:
-    body = body.replace(b"</message>", b"</message><apikey>KEY</apikey>") if b"</message>" in body else body
     peer = Peer()
-    peer.post(body, content_type, authorization="Bearer KEY")
-    fault = peer.sent or [fault_of(peer.post(body, content_type))]
-    assert fault[0] == {"message": "é", **({"apikey": "KEY"} if b"</message>" in body else {})}
+    peer.post(body, content_type, authorization="Bearer token")
+    assert peer.sent == [{"message": "é"}]
 
 
 def test_cp1252_under_the_label_of_latin1() -> None:
@@ -158,20 +163,21 @@ def test_is_called_at_each_path(path: str) -> None:
     assert result_of(Peer().post(call_of(), path=path)) == ANSWERED
 
 
+NUMBER = '<m id="n">+1234567890</m>'
+
+
 @pytest.mark.parametrize(
-    "call",
+    ("operation", "header"),
     [
-        '<sendSms><recipients href="#1"/><message href="#2"/><apikey>KEY</apikey></sendSms><m id="1">+1234567890</m><m id="2">Hello World</m>',
-        '<sendSms href="#0"/><m id="0"><recipients href="#1"/><message>Hello World</message><apikey>KEY</apikey></m><m id="1">+1234567890</m>',
-        '<sendSms><message id="1">Hello World</message><recipients href="#2"/><apikey><x id="3"/>KEY</apikey></sendSms>',
+        (f'<sendSms><recipients href="#n"/><message href="#t"/><apikey>KEY</apikey></sendSms>{NUMBER}<m id="t">Hello World</m>', ""),
+        (f'<sendSms href="#0"/><m id="0"><recipients href="#n"/><message>Hello World</message><apikey>KEY</apikey></m>{NUMBER}', ""),
+        ('<sendSms><recipients href="#n"/><message>Hello World</message><apikey>KEY</apikey></sendSms>', f"<s:Header>{NUMBER}</s:Header>"),
+        ('<sendSms><recipients href="#o"/><message>Hello World</message><apikey id="o" href="#n"/></sendSms>' + NUMBER, ""),
     ],
 )
-def test_references(call: str) -> None:
-    if 'id="3"' in call:
-        call = call.replace('<x id="3"/>', "").replace('href="#2"/>', 'href="#h"/>')
-        assert sent_by(envelope(call, header='<s:Header><h id="h">+1234567890</h></s:Header>')) == SENT
-    else:
-        assert sent_by(envelope(call)) == SENT
+def test_references(operation: str, header: str) -> None:
+    fields = sent_by(envelope(operation, header=header))
+    assert fields == SENT if 'id="o"' not in operation else SENT | {"apikey": "+1234567890"}
 
 
 def test_references_of_soap12() -> None:
@@ -306,6 +312,42 @@ def test_a_header_that_must_be_understood(soap: str, must: str, extra: str) -> N
 def test_other_headers_are_ignored(must: str, extra: str) -> None:
     assert sent_by(call_of(header=MUST.format(must, extra))) == SENT
     assert sent_by(call_of(header=MUST.format(must, extra), namespace=SOAP12), TYPE12) == SENT
+
+
+# behind the front door, over the real rules -----------------------------------------------------------------------------------------
+
+
+def said(answer: Answer) -> Fault:
+    return fault_of(Reply(answer.body, status=answer.status, content_type=answer.headers["content-type"]))
+
+
+@on_the_loop
+async def test_an_accepted_call_is_on_disk() -> None:
+    house = MemoryGateway(soap.api)
+    await house.account()
+    answer = await house.post("/sendsms/soap/", CAPTURED["nusoap-document-literal"].replace(b"KEY", KEY.encode()), {"Content-Type": LATIN1})
+    result = result_of(Reply(answer.body, status=answer.status))
+    (row,) = await house.rows()
+    assert (row.guid, row.recipient, row.text, row.api) == (result["id"], "+1234567890", "Hello World", "soap")
+
+
+@on_the_loop
+async def test_refusals_of_the_real_rules() -> None:
+    house = MemoryGateway(soap.api)
+    await house.account()
+    good = call_of().replace(b"KEY", KEY.encode())
+    assert said(await house.post("/sendsms/soap", call_of())).code == "invalid_apikey"
+    assert said(await house.post("/sendsms/soap", good.replace(b"+1234567890", b"nobody"))).code == "invalid_recipient"
+    assert said(await house.post("/sendsms/soap", good.replace(b"Hello World", b""))).why.endswith("parameter: message")
+
+
+@on_the_loop
+async def test_what_only_the_front_door_refuses() -> None:
+    house = MemoryGateway(soap.api)
+    assert said(await house.post("/sendsms/soap", call_of() + b" " * (1 << 20))).status == 413
+    answer = await house.say(b"PUT /sendsms/soap HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n")
+    assert said(answer).status == 405 and answer.headers["allow"] == "GET, HEAD, OPTIONS, POST"
+    assert (await house.get("//sendsms//wsdl/sendsms-rpc.wsdl")).body.count(b"http://sms.test/sendsms/soap") == 1
 
 
 # what is served -----------------------------------------------------------------------------------------------------------------

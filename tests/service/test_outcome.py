@@ -139,6 +139,7 @@ async def test_a_report_does_not_wait_for_another_device() -> None:
     sending = await room.begin(driver)
     await room.outcome.report(report(device=OTHER_PHONE))
     assert room.unknown == [report(device=OTHER_PHONE)]
+    assert not sending.done()
     driver.gate.set()
     await sending
 

@@ -228,8 +228,9 @@ async def test_a_refused_row_shows_the_recipient_that_was_at_fault_and_nothing_t
     desk = Desk()
     await desk.refused(recipients=(NUMBER, "bad\ud800" + "x" * 100))
     await desk.refused(text="a\0b\ud800")
-    first, second = await desk.rows()
-    assert first.recipient == "bad?" + "x" * 60
+    await desk.submission.refuse(desk.principal, replace(SUBMIT, recipients=("9" * 1000,)), Missing("text"))
+    first, second, third = await desk.rows()
+    assert (first.recipient, third.recipient) == ("bad?" + "x" * 60, "9" * 64)
     assert second.text == "a\ufffdb?"
 
 
