@@ -84,8 +84,8 @@ class Crashes:
         tally = load.run(plan)
         if tally.refused or len(seen) < enough:
             raise Broken(f"the load did not run: {tally.ok} accepted, {tally.refused} refused: {tally.first_refused}")
-        # a writer that outlives the server ends its last batch first
-        _wait(lambda: not any(is_alive(pid) for pid in processes), "the killed server's processes are still there")
+        # a writer or a backend that outlives the server ends its last transaction first
+        _wait(lambda: not any(map(is_alive, processes)) and not self.place.is_busy(), "the killed server's processes are still there")
         return seen
 
     def _wait_until_idle(self) -> None:

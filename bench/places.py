@@ -50,6 +50,10 @@ class Place(Protocol):
         """How many indexes the table of messages has, its primary key not counted."""
         ...
 
+    def is_busy(self) -> bool:
+        """Whether the store still works for a server that was killed."""
+        ...
+
     def roots(self) -> list[int]:
         """Processes beside the server whose CPU is the store's."""
         ...
@@ -82,6 +86,9 @@ class SqlitePlace:
     def indexes(self) -> int:
         return int(self.ask("select count(*) from sqlite_master where type = 'index' and tbl_name = 'messages'")[0][0])
 
+    def is_busy(self) -> bool:
+        return False
+
     def roots(self) -> list[int]:
         return []
 
@@ -108,6 +115,10 @@ class PostgresPlace:
 
     def indexes(self) -> int:
         return int(self.ask("select count(*) - 1 from pg_indexes where tablename = 'messages'")[0][0])
+
+    def is_busy(self) -> bool:
+        ours = "datname = current_database() and backend_type = 'client backend' and pid <> pg_backend_pid()"
+        return bool(self.ask(f"select count(*) from pg_stat_activity where {ours}")[0][0])
 
     def roots(self) -> list[int]:
         return [self.postmaster]

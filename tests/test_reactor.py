@@ -161,6 +161,7 @@ def test_every_window_is_filled_and_emptied(window: int) -> None:
 async def test_a_worker_with_nothing_to_do_looks_again_now_and_then_and_no_more(room: Room) -> None:
     await asyncio.sleep(10 * IDLE_S)
     assert len(room.store.claims) <= 12
+    await room.submit(due=now() + timedelta(minutes=1), status=Status.SCHEDULED)
     await room.queue()
     await asyncio.sleep(IDLE_S)
     assert room.handed_over == 1
@@ -241,9 +242,11 @@ async def test_after_the_store_came_back_the_first_wait_is_short_again(room: Roo
 
 @with_a_worker()
 async def test_a_bug_does_not_end_a_worker_nor_spin_it(room: Room) -> None:
+    room.store.claims.clear()
     room.store.away = [RuntimeError("text and key")] * 3
     await room.submit()
     await asyncio.sleep(3 * IDLE_S + 0.001)
+    assert [when for when, _, _ in room.store.claims[:4]] == [0, IDLE_S, 2 * IDLE_S, 3 * IDLE_S]
     assert room.handed_over == 1
     assert room.log.events == ["worker_failed"] * 3
     assert "text and key" not in repr(room.log.lines)
@@ -329,11 +332,11 @@ async def test_after_a_stop_nothing_runs_on() -> None:
     await room.start()
     await room.submit(3)
     await room.worker.stop()
+    assert asyncio.all_tasks() == {asyncio.current_task()}
     claims = len(room.store.claims)
     await room.submit()
     await asyncio.sleep(60)
     assert len(room.store.claims) == claims
-    assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
 # the housekeeper
