@@ -31,6 +31,7 @@ class DataFolder:
         path = self.path / FIRST_KEY
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(fd, "w") as file:
+            os.fchmod(fd, 0o600)  # a file that was there keeps its mode otherwise
             file.write(secret + "\n")
         return path
 
@@ -54,7 +55,7 @@ def open_folder(path: Path) -> DataFolder:
 
 
 def _node(path: Path) -> str:
-    if not path.exists():
+    if not path.exists() or not path.read_text().strip():  # a power cut may leave it empty
         partial = path.with_suffix(".new")
         partial.write_text(secrets.token_hex(8) + "\n")
         partial.rename(path)

@@ -7,11 +7,9 @@ once everything before it is, then the connection is closed slowly: a client sti
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Protocol
 
 import httptools
@@ -21,11 +19,9 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from adapters.call import Call, Reply, Trouble
+from adapters.http_head import BODILESS, answer_head, quoted, target
 
-_STATUS = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
-_BODILESS = frozenset({204, 304})
-_HIGH = re.compile(rb"[\x80-\xff]")
-_AUTHORITY = re.compile(rb"\Ahttps?://[^/?]*", re.IGNORECASE)
+_SLICE = 4096
 # two of these are two readings of one request, ours and a proxy's
 _SINGLE = frozenset({b"host", b"content-length", b"content-type", b"transfer-encoding", b"authorization"})
 
@@ -94,6 +90,7 @@ class Connection(protocol.Protocol):
         self._began: float | None = None
         self._blocked_since: float | None = None
         self._closing_since: float | None = None
+        self._unparsed = b""
         self._reading = True
         self._deaf = False
         self._ending = False
@@ -118,32 +115,42 @@ class Connection(protocol.Protocol):
         if self._deaf:
             return self._drop(data)
         self._heard = self._seconds()
-        self._barren += len(data)
-        if self._began is None and not data.isascii():
-            data = _quoted(data)
+        if self._began is None and not self._unparsed and not data.isascii():
+            data = quoted(data)
+        self._parse(data)
+
+    def _parse(self, data: bytes) -> None:
+        """In slices, and no further than to a request that must wait for its turn, so that little waits in memory as more than bytes."""
+        data, self._unparsed = self._unparsed + data, b""  # TLS brings more after a pause, if it had it decoded
         try:
-            self._feed(data)
+            while data and not self._queue and not self._deaf:
+                data = self._feed(data[:_SLICE]) + data[_SLICE:]
         except httptools.HttpParserCallbackError as error:
             if not isinstance(error.__context__, Trouble):
                 raise
             self._refuse(error.__context__)
         except httptools.HttpParserError:
             self._refuse(Trouble(400, "bad_request", "this is not a well-formed HTTP request"))
+        self._unparsed = b"" if self._deaf else data
+        self._read_on()
+
+    def _feed(self, data: bytes) -> bytes:
+        """Returns what has to be fed next."""
+        self._barren += len(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as offer:
+            return self._without_offer() + data[offer.args[0] :]
         if self._barren > self._limits.request_line + self._limits.head:
             self._refuse(Trouble(431, "headers_too_large", f"the headers are larger than {self._limits.head} bytes"))
-
-    def _feed(self, data: bytes) -> None:
-        while data and not self._deaf:
-            try:
-                return self._parser.feed_data(data)
-            except httptools.HttpParserUpgrade as offer:
-                data = self._without_offer() + data[offer.args[0] :]
+        return b""
 
     def _without_offer(self) -> bytes:
         """The head again. llhttp skips the body of a request that offers to upgrade (Java's client does, to h2c, with each POST)."""
         kept = [(name, value) for name, value in self._headers.items() if name not in (b"upgrade", b"expect")]
         lines = [b"%b %b HTTP/1.%d" % (self._parser.get_method(), self._url, not self._old), *(b"%b: %b" % each for each in kept)]
         self._parser = httptools.HttpRequestParser(self)
+        self._start_request()
         return b"\r\n".join([*lines, b"\r\n"])
 
     def _drop(self, data: bytes) -> None:
@@ -154,8 +161,7 @@ class Connection(protocol.Protocol):
 
     def readConnectionLost(self) -> None:
         """The client sends no more; it may still wait for answers."""
-        self._deaf, self._ending, self._began = True, True, None
-        self._linger = False
+        self._ending, self._linger, self._began = True, False, None
         if self._closing_since is not None:
             self.transport.loseConnection()
         else:
@@ -171,7 +177,6 @@ class Connection(protocol.Protocol):
     def pauseProducing(self) -> None:
         """The client does not take in what we answer."""
         self._blocked_since = self._seconds()
-        self._read_on()
 
     def resumeProducing(self) -> None:
         self._blocked_since = None
@@ -191,7 +196,6 @@ class Connection(protocol.Protocol):
 
     def on_message_begin(self) -> None:
         self._began = self._heard
-        self._start_request()
 
     def on_url(self, piece: bytes) -> None:
         self._url += piece
@@ -256,25 +260,28 @@ class Connection(protocol.Protocol):
             self._deaf = True
         self._began, self._barren, self._owes_continue = None, 0, False
         self._queue.append((call, "close" if self._deaf else "keep-alive" if self._old else "", None))
+        self._start_request()
         self._advance()
 
     def _call(self) -> Call:
         """The request as far as it is known."""
-        path, query = _target(self._url)
+        path, query = target(self._url)
         method = self._parser.get_method().decode() if path else ""
         return Call(method, path, query, self._headers, b"".join(self._body), self.peer, self._door.new_id())
 
     # answering
 
     def _refuse(self, trouble: Trouble) -> None:
-        if not self._deaf:
-            self._queue.append((self._call(), "close", trouble))
-            self._deaf, self._linger, self._began = True, True, None
-            self._advance()
+        """The last answer of this connection, in its turn."""
+        self._queue.append((self._call(), "close", trouble))
+        self._deaf, self._linger, self._began = True, True, None
+        self._advance()
 
     def _advance(self) -> None:
         """Do what can be done now: the next request, the close that is due, the 100 that is owed."""
-        if self._current is None and self._blocked_since is None and self._closing_since is None:
+        if self._unparsed and not self._queue and self._is_free():
+            self._parse(b"")
+        if self._is_free():
             if self._queue:
                 self._take(*self._queue.popleft())
             elif self._ending:
@@ -283,6 +290,9 @@ class Connection(protocol.Protocol):
                 self._owes_continue = False
                 self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         self._read_on()
+
+    def _is_free(self) -> bool:
+        return self._current is None and self._blocked_since is None and self._closing_since is None
 
     def _take(self, call: Call, connection: str, trouble: Trouble | None) -> None:
         self._current = call, connection
@@ -300,9 +310,9 @@ class Connection(protocol.Protocol):
             return self.abort()
         (call, connection), self._current = self._current, None
         self._idle_since = self._seconds()
-        if self._door.draining or (self._ending and not self._queue):
+        if self._door.draining or (self._ending and not self._queue and not self._unparsed):
             connection = "close"
-        self.transport.write(_rendered(reply, call, connection, self._door.date))
+        self._write(reply, call, connection)
         if reply.status >= self._door.notes_from:
             self._door.note(call, reply.status, self._idle_since - self._asked)
         if connection == "close":
@@ -310,9 +320,14 @@ class Connection(protocol.Protocol):
             self._deaf = self._ending = True
         self._advance()
 
+    def _write(self, reply: Reply, call: Call, connection: str) -> None:
+        ours = [("Date", self._door.date), ("X-Request-Id", call.request_id), *([("Connection", connection)] if connection else [])]
+        head = answer_head(reply.status, reply.content_type, len(reply.body), [*ours, *reply.headers])
+        self.transport.write(head if call.method == "HEAD" or reply.status in BODILESS else head + reply.body)
+
     def _read_on(self) -> None:
         """Read as long as the client takes its answers and nothing waits for its turn."""
-        wanted = self._closing_since is not None or (self._blocked_since is None and not self._queue)
+        wanted = self._closing_since is not None or (self._blocked_since is None and not self._queue and not self._unparsed)
         if wanted == self._reading:
             return
         self._reading = wanted
@@ -347,7 +362,6 @@ class Connection(protocol.Protocol):
 
     def _close(self) -> None:
         self._closing_since = self._seconds()
-        self._deaf = True
         self.transport.unregisterProducer()
         # TLS cannot be closed in one direction, and reads on by itself until the client has closed too
         if self._linger and not ISSLTransport.providedBy(self.transport):
@@ -357,35 +371,4 @@ class Connection(protocol.Protocol):
 
     def abort(self) -> None:
         self._closing_since = self._closing_since or self._seconds()
-        self._deaf = True
         self.transport.abortConnection()
-
-
-def _quoted(data: bytes) -> bytes:
-    """Letters that a sloppy client left unencoded in the request line, which llhttp refuses."""
-    line, end, rest = data.partition(b"\r\n")
-    return _HIGH.sub(lambda match: b"%%%02X" % ord(match[0]), line) + end + rest
-
-
-def _target(url: bytes) -> tuple[str, bytes]:
-    """(path without trailing slash, query); the host of an absolute URL is not looked at."""
-    if url and not url.startswith(b"/"):
-        url = _AUTHORITY.sub(b"", url) or b"/"
-    path, _, query = url.partition(b"?")
-    return path.decode("latin-1").rstrip("/") or "/"[: len(url)], query
-
-
-def _rendered(reply: Reply, call: Call, connection: str, date: str) -> bytes:
-    lines = [
-        f"HTTP/1.1 {_STATUS.get(reply.status) or reply.status}",
-        f"Date: {date}",
-        f"X-Request-Id: {call.request_id}",
-    ]
-    if connection:
-        lines.append(f"Connection: {connection}")
-    lines += [f"{name}: {value}" for name, value in reply.headers]
-    if reply.status in _BODILESS:
-        return "\r\n".join([*lines, "\r\n"]).encode("latin-1")
-    lines.append(f"Content-Type: {reply.content_type}\r\nContent-Length: {len(reply.body)}\r\n\r\n")
-    head = "\r\n".join(lines).encode("latin-1")
-    return head if call.method == "HEAD" else head + reply.body

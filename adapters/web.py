@@ -198,8 +198,9 @@ class FrontDoor(protocol.ServerFactory):
             timer.cancel()
         for connection in list(self._connections):
             connection.abort()
-        if self._sweeping is not None and self._sweeping.active():
+        if self._sweeping is not None:
             self._sweeping.cancel()
+            self._sweeping = None
         return not self._tasks
 
     def _settle(self) -> None:

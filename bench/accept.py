@@ -23,7 +23,7 @@ def accept(way: calls.Way, *, engine: str, rows: int = 0, connections: int = 32,
         costs = [
             _stretch(server, place, load.Plan(port=server.port, way=way, connections=connections, seconds=seconds)) for _ in range(runs)
         ]
-        said = {"engine": engine, "connections": connections, "parameters": way.parameters, "fsync": True, "indexes": place.indexes()}
+        said = {"engine": engine, "connections": connections, "parameters": way.parameters, "indexes": place.indexes()}
         said |= {"rows_before": rows, "rows_after": place.ask("select count(*) from messages")[0][0]}
     say(f"accept_{way.name}", **said, **summary(costs))
 

@@ -24,7 +24,7 @@ def deliver(*, engine: str, rows: int = 0, phones: int = 2, connections: int = 3
     with fresh(engine, rows=rows) as place, Server(data=place.data, url=place.url, phones=phones) as server:
         plan = load.Plan(port=server.port, way=calls.FORM_POST, connections=connections, seconds=seconds)
         stretches = [_stretch(server, place, plan) for _ in range(runs)]
-        said = {"engine": engine, "connections": connections, "parameters": plan.way.parameters, "phones": phones, "fsync": True}
+        said = {"engine": engine, "connections": connections, "parameters": plan.way.parameters, "phones": phones}
         said |= {"indexes": place.indexes(), "rows_before": rows, "rows_after": place.ask("select count(*) from messages")[0][0]}
     delivered = [round(stretch.tally.ok / took_s) for stretch, took_s in stretches]
     say("accept_and_deliver", **said, delivered_rate=sorted(delivered)[len(delivered) // 2], **summary([c for c, _ in stretches]))

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import random
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -72,7 +71,7 @@ class Crashes:
 
     def _load_until_killed(self, server: Server, kill: Kill) -> set[str]:
         seen: set[str] = set()
-        enough, delay_s = self.dice.randrange(50, 1500), self.dice.uniform(0, 0.02)
+        enough, delay_s = self.dice.randrange(50, 1500), self.dice.uniform(0, 0.004)
         processes = tree(server.pid)
 
         def on_success(guid: str) -> None:
@@ -109,16 +108,16 @@ class Crashes:
 
 
 def _kill(server: Server, kill: Kill, delay_s: float) -> None:
+    """Called by the load program itself: the calls of the other connections are under way meanwhile."""
     if kill.moment == "random":
-        threading.Timer(delay_s, server.kill, kwargs={"with_children": kill.with_children}).start()
-        return
-    if kill.moment == "on_air":
+        time.sleep(delay_s)
+    elif kill.moment == "on_air":
         _spin_until_on_air(server.radio_log)
     server.kill(with_children=kill.with_children)
 
 
 def _spin_until_on_air(radio_log: Path) -> None:
-    """The calls of the other connections are under way meanwhile. A sleep would miss the moment."""
+    """At most a second. A sleep would miss the moment."""
     size, ends = radio_log.stat().st_size, time.monotonic() + 1
     while radio_log.stat().st_size == size and time.monotonic() < ends:
         pass

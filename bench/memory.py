@@ -1,6 +1,7 @@
 """What a queue costs in memory: 200,000 messages accepted for a phone whose link is dead, against the same server idle.
 
-PSS of all server processes (on PostgreSQL its own memory is not counted: it is not the gateway's).
+RSS of all server processes, an upper bound: pages that the server and its writer share are counted twice. PSS is beside it; it moves
+when other processes come and go. PostgreSQL's own memory is not counted: it is not the gateway's.
 
     python -m bench.memory --engine sqlite --messages 200000
 """
@@ -21,13 +22,14 @@ DEAD_LINK = {"drop_after": 1, "away_s": 86_400}
 
 def memory(*, engine: str, messages: int = 200_000, connections: int = 32) -> None:
     with fresh(engine) as place, Server(data=place.data, url=place.url, phones=1, behaviour=DEAD_LINK) as server:
-        idle, idle_rss = memory_mib(server.pid), memory_mib(server.pid, "Rss")
+        idle = {kind: memory_mib(server.pid, kind) for kind in ("Rss", "Pss")}
         tally = load.run(load.Plan(port=server.port, way=calls.FORM_POST, connections=connections, seconds=_AT_MOST_S, most=messages))
         if tally.ok != messages:
             raise Failed(f"only {tally.ok} of {messages} were accepted: {tally.first_refused}")
-        full, full_rss = memory_mib(server.pid), memory_mib(server.pid, "Rss")
+        full = {kind: memory_mib(server.pid, kind) for kind in ("Rss", "Pss")}
         waiting = place.ask("select count(*) from messages where due is not null")[0][0]
-    figures = {"idle_pss_mib": idle, "pss_mib": full, "growth_mib": full - idle, "idle_rss_mib": idle_rss, "rss_mib": full_rss}
+    figures = {"rss_idle_mib": idle["Rss"], "rss_mib": full["Rss"], "growth_mib": full["Rss"] - idle["Rss"]}
+    figures |= {"pss_idle_mib": idle["Pss"], "pss_mib": full["Pss"]}
     say("memory_queued", engine=engine, connections=connections, queued=waiting, **{name: round(mib, 1) for name, mib in figures.items()})
 
 

@@ -140,7 +140,7 @@ def cpu_s(pids: Iterable[int]) -> float:
     return _TICK_S * sum(int(value) for pid in pids for value in _stat(pid)[11:15])
 
 
-def memory_mib(root: int, kind: str = "Pss") -> float:
+def memory_mib(root: int, kind: str) -> float:
     """Pss (pages that are shared are divided among those who share them) or Rss of the process and all below it."""
     total = 0
     for pid in tree(root):

@@ -1,6 +1,6 @@
 """What `make bench` runs: every figure, one JSON line each, on both engines.
 
-python -m bench.run            about eight minutes; wants `make bench-data` first
+python -m bench.run            about five minutes; wants `make bench-data` first
 python -m bench.run --quick    a second each, without the rows that want stored data: whether it works, not what it costs
 python -m bench.run --only accept_soap
 """

@@ -65,10 +65,8 @@ class Dispatch:
         due = None
         if not failed.permanent and (driver.deduplicates or not failed.unknown):
             due = retry.next_try(attempts=message.attempts, now=now, expires=message.expires, seed=message.guid)
-        if due is not None:
-            status = Status.QUEUED
-        else:
-            status = Status.OUTCOME_UNKNOWN if failed.unknown else Status.FAILED
+        given_up = Status.OUTCOME_UNKNOWN if failed.unknown else Status.FAILED
+        status = given_up if due is None else Status.QUEUED
         return Settlement(id=message.id, status=status, now=now, due=due, error=failed.reason, same_device=failed.unknown)
 
     async def _settle(self, settlement: Settlement) -> None:

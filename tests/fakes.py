@@ -99,6 +99,20 @@ class RecordingInbox:
         await self.gate.wait()
 
 
+class RecordingLog:
+    def __init__(self) -> None:
+        self.lines: list[tuple[str, dict[str, Any]]] = []
+
+    def warning(self, event: str, **fields: Any) -> None:
+        self.lines.append((event, fields))
+
+    info = error = warning
+
+    @property
+    def events(self) -> list[str]:
+        return [event for event, _ in self.lines]
+
+
 async def ripple() -> None:
     """Lets every task go as far as it can without the clock."""
     for _ in range(25):

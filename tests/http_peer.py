@@ -57,8 +57,16 @@ class Wire(StringTransport):
     def setTcpNoDelay(self, enabled: bool) -> None:
         self.no_delay = enabled
 
+    def loseConnection(self) -> None:
+        assert self.producer is None, "a real transport would wait for it for ever"
+        super().loseConnection()
+
     def loseWriteConnection(self) -> None:
+        assert self.producer is None, "a real transport would wait for it for ever"
         self.half_closed = True
+
+    def abortConnection(self) -> None:
+        self.disconnected = self.disconnecting = True
 
 
 class Log:
@@ -115,6 +123,7 @@ class Shop:
             Route(path="/echo", handler=self.echo),
             Route(path="/a/b", handler=self.echo, methods=frozenset({"POST"})),
             Route(path="/a/b", handler=self.big, methods=frozenset({"GET"})),
+            Route(path="/post", handler=self.echo, methods=frozenset({"POST"})),
             Route(path="/form", handler=self.form),
             Route(path="/fail", handler=self.fail),
             Route(path="/refuse", handler=self.refuse),

@@ -8,9 +8,8 @@ from typing import Any
 
 from service.fleet import Device
 from service.lifecycle import Status
-from service.messages import Accepted, Ids, MtMessage
+from service.messages import Accepted, Ids, MtMessage, Receipt
 from service.ports import Acceptance, Inbox, Store
-from service.messages import Receipt
 
 PHONE = Device(id="00112233445566ff", account_id=1, kind="test")
 OTHER_PHONE = Device(id="8899aabbccddeeff", account_id=1, kind="test")
@@ -30,7 +29,7 @@ class ScriptedDriver:
         self.answered = 0
         self.cancelled = 0
         self.inbox: Inbox | None = None
-        self.is_stopped = False
+        self.stops = 0
 
     async def start(self, inbox: Inbox) -> None:
         self.inbox = inbox
@@ -50,7 +49,7 @@ class ScriptedDriver:
         return Accepted(device_message_id=its_id)
 
     async def stop(self) -> None:
-        self.is_stopped = True
+        self.stops += 1
 
 
 _ids = Ids()

@@ -1,15 +1,15 @@
-"""Workers and the housekeeper on virtual time: what they claim and when, and that a stop loses nothing."""
+"""Workers on virtual time: what they claim and when, and that a stop loses nothing."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from adapters.reactor import EXPIRE_AT_ONCE, HOUSEKEEPING_S, IDLE_S, STOP_S, Housekeeper, Worker, frames
+from adapters.reactor import IDLE_S, STOP_S, Worker, frames
 from adapters.storage.memory import MemoryStore
 from service.dispatch import Dispatch
 from service.errors import InDoubt, SendFailed, Unavailable
@@ -18,7 +18,7 @@ from service.lifecycle import Status
 from service.messages import MtMessage
 from service.outcome import Outcome
 from service.ports import SentQuery
-from tests.fakes import START, ripple
+from tests.fakes import RecordingLog, ripple
 from tests.scripted_driver import PHONE, ScriptedDriver, queue
 from tests.virtual_time import in_virtual_time, now, passed_s
 
@@ -44,25 +44,11 @@ class Store(MemoryStore):
         return claimed
 
 
-class Log:
-    def __init__(self) -> None:
-        self.lines: list[tuple[str, dict[str, Any]]] = []
-
-    def warning(self, event: str, **fields: Any) -> None:
-        self.lines.append((event, fields))
-
-    error = warning
-
-    @property
-    def events(self) -> list[str]:
-        return [event for event, _ in self.lines]
-
-
 class Room:
     """One worker with all that it touches, started as a server starts it."""
 
     def __init__(self, *, device: Device = PHONE, window: int = 4) -> None:
-        self.store, self.fleet, self.log = Store(), Fleet(), Log()
+        self.store, self.fleet, self.log = Store(), Fleet(), RecordingLog()
         self.fleet.register(device)
         self.driver = ScriptedDriver(device, window=window)
         dispatch = Dispatch(store=self.store, clock=now, node="here", sleep=asyncio.sleep)
@@ -107,7 +93,7 @@ def with_a_worker(*, device: Device = PHONE, window: int = 4) -> Callable[[Test]
             room.store.gate.set()
             await room.worker.stop()
 
-        run.__name__ = test.__name__  # type: ignore[attr-defined]
+        run.__name__ = test.__name__
         return in_virtual_time(run)
 
     return decorate
@@ -163,7 +149,7 @@ async def test_a_worker_with_nothing_to_do_looks_again_now_and_then_and_no_more(
     assert len(room.store.claims) <= 12
     await room.submit(due=now() + timedelta(minutes=1), status=Status.SCHEDULED)
     await room.queue()
-    await asyncio.sleep(IDLE_S)
+    await asyncio.sleep(IDLE_S + 0.001)
     assert room.handed_over == 1
 
 
@@ -285,10 +271,10 @@ async def test_a_stop_waits_for_what_is_in_flight_and_claims_nothing_more() -> N
     await room.submit(6)
     stopping = asyncio.create_task(room.worker.stop())
     await asyncio.sleep(STOP_S / 2)
-    assert not room.driver.is_stopped
+    assert room.driver.stops == 0
     room.driver.gate.set()
     await stopping
-    assert room.driver.is_stopped
+    assert room.driver.stops == 1
     assert sorted(s.value for s in await room.statuses()) == ["queued"] * 2 + ["sent"] * 4
     assert passed_s() == STOP_S / 2
 
@@ -300,7 +286,7 @@ async def test_a_stop_does_not_wait_for_ever() -> None:
     room.driver.gate.clear()
     await room.submit()
     await room.worker.stop()
-    assert (passed_s(), room.driver.is_stopped, room.driver.cancelled) == (STOP_S, True, 1)
+    assert (passed_s(), room.driver.stops, room.driver.cancelled) == (STOP_S, 1, 1)
     (guid,) = await room.store.recover(now=now(), leased_by="here", deduplicating=[])
     assert guid == room.driver.handed_over[0].guid
 
@@ -323,7 +309,7 @@ async def test_what_a_claim_takes_while_a_stop_begins_is_still_handed_over() -> 
 async def test_a_worker_that_never_started_can_be_stopped() -> None:
     room = Room()
     await room.worker.stop()
-    assert room.driver.is_stopped
+    assert room.driver.stops == 1
 
 
 @in_virtual_time
@@ -337,89 +323,6 @@ async def test_after_a_stop_nothing_runs_on() -> None:
     await room.submit()
     await asyncio.sleep(60)
     assert len(room.store.claims) == claims
-
-
-# the housekeeper
-
-
-class Neglected(MemoryStore):
-    """Remembers the housekeeper's calls; `away` is raised by the next ones."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.calls: list[tuple[float, str]] = []
-        self.away: list[Exception] = []
-
-    async def expire(self, now: datetime, limit: int) -> int:
-        self.calls.append((passed_s(), "expire"))
-        if self.away:
-            raise self.away.pop(0)
-        return await super().expire(now, limit)
-
-    async def recover(self, *, now: datetime, leased_by: str | None, deduplicating: Sequence[str]) -> list[str]:
-        self.calls.append((passed_s(), f"recover {leased_by} {deduplicating}"))
-        return await super().recover(now=now, leased_by=leased_by, deduplicating=deduplicating)
-
-
-class House:
-    def __init__(self) -> None:
-        self.store, self.log = Neglected(), Log()
-        self.keeper = Housekeeper(store=self.store, clock=now, deduplicating=["a phone"], log=self.log)
-        self.running = asyncio.create_task(self.keeper.run())
-
-    async def claimed(self, leased_until: datetime) -> str:
-        message = await queue(self.store, now())
-        await self.store.claim(device=PHONE, limit=1, now=now(), leased_until=leased_until, leased_by="here")
-        return message.guid
-
-    async def status(self) -> Status:
-        return (await self.store.sent(SentQuery(account_id=1)))[0].status
-
-
-@in_virtual_time
-async def test_what_waited_too_long_expires_however_much_it_is() -> None:
-    house = House()
-    for _ in range(EXPIRE_AT_ONCE + 1):
-        await queue(house.store, now(), expires=START + timedelta(seconds=1))
-    await asyncio.sleep(HOUSEKEEPING_S + 0.001)
-    rows = await house.store.sent(SentQuery(account_id=1, limit=10_000))
-    assert {row.status for row in rows} == {Status.EXPIRED}
-    assert [call for _, call in house.store.calls] == ["expire", "expire", "recover None ['a phone']"]
-
-
-@in_virtual_time
-async def test_a_lease_that_ran_out_is_taken_back_and_said() -> None:
-    house = House()
-    guid = await house.claimed(START + timedelta(seconds=20))
-    await asyncio.sleep(HOUSEKEEPING_S + 1)
-    assert (await house.status(), house.log.lines) == (Status.SENDING, [])
-    await asyncio.sleep(HOUSEKEEPING_S)
-    assert await house.status() is Status.OUTCOME_UNKNOWN
-    ((event, fields),) = house.log.lines
-    assert (event, fields["message"]) == ("outcome_unknown", guid)
-
-
-@in_virtual_time
-async def test_a_start_takes_back_at_once_what_this_node_had_claimed() -> None:
-    house = House()
-    await house.claimed(START + timedelta(hours=1))
-    await house.keeper.recover("elsewhere")
-    assert await house.status() is Status.SENDING
-    await house.keeper.recover("here")
-    assert await house.status() is Status.OUTCOME_UNKNOWN
-
-
-@pytest.mark.parametrize(("error", "event"), [(Unavailable("full"), "store_unavailable"), (RuntimeError("text"), "housekeeping_failed")])
-def test_the_house_is_kept_after_a_failure_too(error: Exception, event: str) -> None:
-    @in_virtual_time
-    async def test() -> None:
-        house = House()
-        house.store.away = [error]
-        await asyncio.sleep(2 * HOUSEKEEPING_S + 0.001)
-        assert house.log.events == [event]
-        assert [round(when) for when, call in house.store.calls if call == "expire"] == [HOUSEKEEPING_S, 2 * HOUSEKEEPING_S]
-
-    test()
 
 
 def test_frames_say_where_and_nothing_of_what() -> None:

@@ -76,6 +76,8 @@ async def test_unknown_paths_and_methods() -> None:
     (options,) = await peer.say(get("/a/b", method="OPTIONS"))
     assert (options.status, options.headers["allow"], options.body) == (204, "GET, HEAD, OPTIONS, POST", b"")
     assert "content-length" not in options.headers
+    (wrong,) = await peer.say(get("/post"))
+    assert (wrong.status, wrong.headers["allow"]) == (405, "OPTIONS, POST")
     assert not peer.closed
 
 
@@ -193,9 +195,12 @@ async def test_the_log_has_errors_only_and_neither_query_nor_control_characters(
 
 @on_the_loop
 async def test_the_log_has_every_request_when_told() -> None:
-    house = House(log_all=True)
-    await house.peer().say(get("/echo"))
-    assert [fields["status"] for _, fields in house.log.lines] == [200]
+    peer = House(log_all=True).peer()
+    await peer.say(get("/wait/1"))
+    peer.house.clock.advance(0.25)
+    peer.house.shop.open("1")
+    await peer.hear()
+    assert [(fields["status"], fields["ms"]) for _, fields in peer.house.log.lines] == [(200, 250)]
 
 
 def test_the_repr_of_a_call_shows_no_secret() -> None:
@@ -251,6 +256,41 @@ async def test_a_client_is_not_read_while_its_requests_wait() -> None:
     assert peer.is_read
     peer.house.shop.open("2")
     await peer.hear()
+    assert await peer.after(30) == []
+
+
+@on_the_loop
+async def test_requests_that_wait_are_kept_as_bytes() -> None:
+    peer = House().peer()
+    many = get("/wait/1") + b"".join(get(f"/echo?{n}") for n in range(1000)) + get("/wait/2") + b"GET /ec"
+    await peer.say(many)
+    assert len(peer.connection._queue) < 200
+    assert not peer.is_read
+    await peer.after(60)
+    peer.house.shop.open("1")
+    found = []
+    for _ in range(300):
+        found += await peer.hear()
+    assert [answer.body for answer in found[1:]] == [b"GET /echo|%d|" % n for n in range(1000)]
+    assert await peer.after(10) == []
+    peer.house.shop.open("2")
+    assert [answer.body for answer in await peer.hear()] == [b"2"]
+    assert peer.is_read
+    (last,) = await peer.say(b"ho HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert last.body == b"GET /echo||"
+
+
+@on_the_loop
+async def test_all_that_was_pipelined_before_an_end_of_sending_is_answered() -> None:
+    peer = House().peer()
+    await peer.say(get("/wait/1") + b"".join(get(f"/echo?{n}") for n in range(500)) + b"GET /unfini")
+    peer.connection.readConnectionLost()
+    peer.house.shop.open("1")
+    found = []
+    for _ in range(200):
+        found += await peer.hear()
+    assert len(found) == 501
+    assert peer.closed
 
 
 @on_the_loop
@@ -356,6 +396,8 @@ async def test_continue_is_said_before_the_body_and_in_turn() -> None:
     peer = House().peer()
     expecting = get("/echo", "Content-Length: 2\r\nExpect: 100-continue\r\n", "POST")
     assert [answer.status for answer in await peer.say(expecting)] == [100]
+    peer.connection.pauseProducing()
+    peer.connection.resumeProducing()
     assert [answer.body for answer in await peer.say(b"ab")] == [b"POST /echo||ab"]
     assert await peer.say(get("/wait/1") + expecting) == []
     peer.house.shop.open("1")
@@ -480,7 +522,11 @@ async def test_the_path_decides_who_words_a_refusal() -> None:
     assert ours.body == b"shop: too_large: the body is larger than 1048576 bytes"
     assert json.loads(nobodys.body)["error"] == "too_large"
     assert json.loads(garbage.body)["error"] == "bad_request"
-    assert [fields["status"] for _, fields in house.log.lines] == [413, 413, 400]
+    assert [(fields["method"], fields["path"], fields["status"]) for _, fields in house.log.lines] == [
+        ("GET", "/echo", 413),
+        ("GET", "/nowhere", 413),
+        ("", "", 400),
+    ]
 
 
 @on_the_loop
@@ -581,6 +627,8 @@ async def test_a_client_that_does_not_read_is_not_read_and_then_dropped() -> Non
     assert not peer.wire.disconnected
     await peer.after(1)
     assert peer.wire.disconnected
+    peer.connection.resumeProducing()
+    assert await peer.hear() == []
 
 
 @on_the_loop

@@ -5,8 +5,8 @@
     GET  /sendsms/wsdl/sendsms-rpc.wsdl    rpc/literal, the three documented arguments
 
 An envelope becomes the parameters of the form endpoint, which does the work; its `result`, or its refusal as a fault, goes back in
-an envelope. No call is refused outside SOAP: every answer but a WSDL is an envelope, with HTTP 500 where it is a fault, because
-nusoap looks at no other status. A fault that the front door words keeps the front door's status.
+an envelope: a fault has HTTP 500 (SOAP 1.2: 400 where the caller is to blame), because nusoap takes other statuses for no answer at
+all. Only what the front door refuses keeps the front door's status; it is a fault too.
 """
 
 from __future__ import annotations
@@ -95,8 +95,14 @@ class _Handlers:
             request = read(call.body, call.header("content-type"), PARAMETERS)
         except Malformed as bad:
             return _malformed(_version(call), bad)
+        bearer = smsmobileapi.bearer_of(call)
         try:
-            result = await self.send(_fields(call, request), bearer=smsmobileapi.bearer_of(call))
+            fields = _fields(request)
+            if key := call.header("idempotency-key"):
+                fields["idempotency_key"] = key
+            if bearer is None and "apikey" not in fields:
+                _refuse_what_lost_its_arguments(fields)
+            result = await self.send(fields, bearer=bearer)
         except Refused as refused:
             return _refused(request.version, refused)
         body = answer(request.version, request.is_qualified, request.namespace, result)
@@ -114,32 +120,28 @@ class _Handlers:
         return Reply(text.encode(), content_type="text/xml; charset=utf-8", headers=(("Cache-Control", "no-store"),))
 
 
-def _fields(call: Call, request: Request) -> dict[str, str]:
+def _fields(request: Request) -> dict[str, str]:
     """The call as a form. Generated stubs send 0 or false for each number that was not set: that asks for nothing."""
     asked = {}
     for name, text in request.values.items():
         if name in WHOLE_NUMBERS:
-            word = text.strip().lower()
-            if word in smsmobileapi.NOTHING:
+            said = text.strip().lower()
+            if said in smsmobileapi.NOTHING:
                 continue
-            text = "1" if word in YES else text
+            text = "1" if said in YES else text
         asked[name] = text
     fields = {name: str(value) for name, value in decode(asked).items() if value != 0}
-    if "sendwa" in fields and "sendsms" in request.values:
+    if "sendwa" in fields and request.values.get("sendsms", "").strip():
         # only beside another way to send does a 0 here say something
         fields.setdefault("sendsms", "0")
-    if key := call.header("idempotency-key"):
-        fields["idempotency_key"] = key
-    return _with_all_needed(fields, call)
-
-
-def _with_all_needed(fields: dict[str, str], call: Call) -> dict[str, str]:
-    """A stub that lost its arguments lost the key too; it is told of the first of them."""
-    if "apikey" not in fields and smsmobileapi.bearer_of(call) is None:
-        for name in NEEDED:
-            if name not in fields:
-                raise Missing(name)
     return fields
+
+
+def _refuse_what_lost_its_arguments(fields: Mapping[str, str]) -> None:
+    """A stub that drops them drops the key too, and "no key" would send its owner the wrong way."""
+    for name in NEEDED:
+        if name not in fields:
+            raise Missing(name)
 
 
 def _version(call: Call) -> Version:

@@ -76,8 +76,7 @@ class Wsdl:
         """All that is not about elements, from the service inwards."""
         yield f"definitions {self.root.get('name')} {self.target}"
         yield f"schema {self.schema.get('targetNamespace')} {self.schema.get('elementFormDefault')}"
-        used = {etree.QName(element).namespace or "" for element in self.root.iter("*")}
-        yield from (f"mentions {namespace}" for namespace in sorted(used | set(self.root.nsmap.values())))
+        yield from sorted({f"mentions {namespace}" for element in self.root.iter("*") for namespace in element.nsmap.values()})
         service = _only(self.root, f"{WSDL}service")
         port = _only(service, f"{WSDL}port")
         _only(port, f"{SOAP}address")

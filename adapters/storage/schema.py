@@ -144,8 +144,10 @@ def _index(name: str, *columns: Column[Any], where: ColumnElement[bool]) -> None
     Index(name, *columns, sqlite_where=where, postgresql_where=where)
 
 
-# A claim reads one range of this for each queue and SIM and stops at its limit; `expires` lets `expire` read the index alone.
-_index("ix_messages_waiting", _m.queue, _m.wanted_sim, _m.due, _m.id, _m.expires, where=_m.due.is_not(None))
+# A claim reads one range of this for each queue and SIM, and stops at its limit.
+_index("ix_messages_waiting", _m.queue, _m.wanted_sim, _m.due, _m.id, where=_m.due.is_not(None))
+# Costs a message 3 µs; without it `expire` reads all that wait, 10 to 200 ms for 200,000, and everybody waits for that.
+_index("ix_messages_expiring", _m.expires, where=_m.due.is_not(None))
 Index("ix_messages_account", _m.account_id, _m.id)
 _index("ix_messages_reported", _m.device, _m.device_message_id, _m.id, where=_m.device_message_id.is_not(None))
 _index("ix_messages_leased", _m.leased_until, where=_m.leased_until.is_not(None))

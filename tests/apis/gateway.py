@@ -77,15 +77,15 @@ class MemoryGateway:
 
     async def say(self, request: bytes) -> Answer:
         """One request on a connection of its own."""
-        wire, connection = Wire(lenient=True), self.door.buildProtocol(None)
-        connection.makeConnection(wire)
+        wire, connection = Wire(lenient=True), self.door.buildProtocol(None)  # type: ignore[no-untyped-call]
+        connection.makeConnection(wire)  # type: ignore[no-untyped-call]
         connection.dataReceived(request)
         await ripple()
-        (answer,) = answers(wire.value())
+        (answer,) = answers(wire.value())  # type: ignore[no-untyped-call]
         connection.connectionLost()
         return answer
 
-    async def get(self, target: str, headers: Mapping[str, str] | None = None, **fields: str) -> Answer:
+    async def get(self, target: str, headers: Mapping[str, str] | None = None, /, **fields: str) -> Answer:
         """`fields` are encoded into the query; a query in `target` goes as it is."""
         query = urlencode(fields)
         return await self.say(_request("GET", target + ("?" + query if query else ""), headers or {}, b""))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from lxml import etree
@@ -16,7 +17,13 @@ SOAP11 = "http://schemas.xmlsoap.org/soap/envelope/"
 SOAP12 = "http://www.w3.org/2003/05/soap-envelope"
 TYPE11 = "text/xml; charset=utf-8"
 TYPE12 = "application/soap+xml; charset=utf-8"
+LATIN1 = "text/xml; charset=ISO-8859-1"
+CAPTURED = {path.stem: path.read_bytes() for path in sorted((Path(__file__).parent / "soap_requests").glob("*.xml"))}
+"""what real clients put on the wire"""
 ARGUMENTS = "<recipients>+1234567890</recipients><message>Hello World</message><apikey>KEY</apikey>"
+
+PARTS = (["faultcode", "faultstring", "detail"], ["Code", "Reason", "Detail"])
+"""of a fault, in SOAP 1.1 and 1.2; some clients trip over more"""
 
 RESULT: dict[str, object] = {
     "error": 0,
@@ -127,6 +134,7 @@ def fault_of(reply: Reply) -> Fault:
     assert reply.content_type == (TYPE12 if is_12 else TYPE11)
     ((body,),) = [root]
     (fault,) = body
+    assert [child.tag.rpartition("}")[2] for child in fault] == PARTS[is_12]
     detail = fault.find(f"{{{SOAP12}}}Detail" if is_12 else "detail")
     assert detail is not None and not detail.text and [child.tag for child in detail] == ["{urn:sendSms}code"]
     assert b'<code xmlns="urn:sendSms">' in reply.body and reply.body.isascii()

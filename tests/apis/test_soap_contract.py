@@ -61,6 +61,13 @@ def test_a_lost_or_moved_element_is_found(name: str) -> None:
         assert differences(name, etree.tostring(root)), etree.tostring(element)
 
 
+def test_a_mention_of_soap12_is_found() -> None:
+    """gSOAP would send it."""
+    for name, text in WSDLS.items():
+        mentioned = text.replace(b"<wsdl:types>", b'<wsdl:types xmlns:soap12="http://schemas.xmlsoap.org/wsdl/soap12/">')
+        assert differences(name, mentioned)
+
+
 def test_order_counts() -> None:
     for name, text in WSDLS.items():
         first, second = (b'name="recipients"', b'name="message"')

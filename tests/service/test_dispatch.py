@@ -81,7 +81,7 @@ async def test_a_lease_outlives_the_longest_submit() -> None:
     room = Room()
     message = await room.claimed()
     until = START + timedelta(seconds=room.driver.submit_timeout_s) + LEASE_MARGIN
-    assert LEASE_MARGIN > timedelta(seconds=5), "a settlement may wait that long for the store"
+    assert timedelta(seconds=5) < LEASE_MARGIN, "a settlement may wait that long for the store"
     assert await room.store.recover(now=until - timedelta(milliseconds=1), leased_by=None, deduplicating=[]) == []
     assert await room.store.recover(now=until, leased_by=None, deduplicating=[]) == [message.guid]
 
@@ -202,7 +202,7 @@ async def test_a_bug_in_a_driver_is_recorded_without_its_words_and_passed_on() -
 @in_virtual_time
 async def test_what_a_device_said_is_recorded_however_long_the_store_is_away() -> None:
     room = Room()
-    room.store.away = [Unavailable("full") for _ in range(8)] + [InDoubt("gone")]
+    room.store.away = [*[Unavailable("full")] * 8, InDoubt("gone")]
     row = await room.send()
     assert (row.status, row.sent) == (Status.SENT, START)
     assert room.waits_s == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0, 5.0]

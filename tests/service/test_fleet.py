@@ -38,7 +38,8 @@ def test_a_device_that_is_registered_again_is_replaced() -> None:
 
 
 def test_coming_and_going_is_noticed_and_told() -> None:
-    made, told = fleet(phone("a")), []
+    told: list[str] = []
+    made = fleet(phone("a"))
     made.on_change = told.append
     assert not made.is_online("a")
     made.online("a", True)

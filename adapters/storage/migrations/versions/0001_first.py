@@ -111,6 +111,13 @@ def _messages() -> None:
     )
     op.create_index("ix_messages_account", "messages", ["account_id", "id"])
     op.create_index(
+        "ix_messages_expiring",
+        "messages",
+        ["expires"],
+        sqlite_where=sa.text("due IS NOT NULL"),
+        postgresql_where=sa.text("due IS NOT NULL"),
+    )
+    op.create_index(
         "ix_messages_leased",
         "messages",
         ["leased_until"],
@@ -127,7 +134,7 @@ def _messages() -> None:
     op.create_index(
         "ix_messages_waiting",
         "messages",
-        ["queue", "wanted_sim", "due", "id", "expires"],
+        ["queue", "wanted_sim", "due", "id"],
         sqlite_where=sa.text("due IS NOT NULL"),
         postgresql_where=sa.text("due IS NOT NULL"),
     )
