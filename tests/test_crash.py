@@ -14,6 +14,8 @@ import pytest
 from bench.kill9 import Crashes, Kill
 from bench.places import ENGINES, fresh
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_what_a_caller_was_promised_survives_a_kill(engine: str) -> None:

@@ -20,6 +20,8 @@ class ApiSettings:
 
     public_url: str | None = None
     """where callers reach us, without a trailing slash; None when it was not set"""
+    listens_on: str = "127.0.0.1:8080"
+    """HOST:PORT of the first listener, for a caller who does not say which host it asked"""
     legacy_errors: bool = False
     """answer errors of the vendors' APIs with HTTP 200, for callers that look only at the body"""
 

@@ -58,7 +58,7 @@ def api(gateway: Gateway, settings: ApiSettings) -> Api:
 
 def endpoint(send: Send, settings: ApiSettings) -> Api:
     """The API over anything that sends."""
-    handlers = _Handlers(send, settings.public_url, {name: files("wsdl").joinpath(name).read_text() for name in WSDLS})
+    handlers = _Handlers(send, settings, {name: files("wsdl").joinpath(name).read_text() for name in WSDLS})
     wsdls = [Route(path=f"/sendsms/wsdl/{name}", handler=partial(handlers.wsdl, name)) for name in WSDLS]
     return Api(name="soap", routes=(Route(path=ENDPOINT, handler=handlers.endpoint), *wsdls), word=word)
 
@@ -76,7 +76,7 @@ def word(call: Call, error: Refused | Trouble) -> Reply:
 @dataclass(frozen=True, slots=True)
 class _Handlers:
     send: Send
-    public_url: str | None
+    settings: ApiSettings
     wsdls: Mapping[str, str]
 
     async def endpoint(self, call: Call) -> Reply:
@@ -110,9 +110,9 @@ class _Handlers:
 
     def _described(self, call: Call, name: str) -> Reply:
         """With our address in it: the configured one, else the one that this caller has used, which no one else may be served."""
-        base = self.public_url
+        base = self.settings.public_url
         if base is None:
-            host = call.header("host")
+            host = call.header("host") or self.settings.listens_on  # HTTP/1.0 need not name one
             if not _HOST.fullmatch(host):
                 raise Trouble(400, "invalid_host", "the Host header is not the name of a host")
             base = f"http://{host}"

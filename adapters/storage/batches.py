@@ -7,7 +7,7 @@ was being written is in doubt unless the link knows better, what waits is writte
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
 from service.errors import InDoubt, Unavailable
@@ -47,9 +47,10 @@ class Link(Protocol):
 
 
 class Batches:
-    def __init__(self, link: Link, *, log: Log) -> None:
+    def __init__(self, link: Link, *, log: Log, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         self._link = link
         self._log = log
+        self._sleep = sleep
         self._waiting: list[_Asked] = []
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -94,7 +95,7 @@ class Batches:
                 self._note(trouble)
                 _fail(batch, trouble)
             except Exception as bug:
-                self._log.error("the store's writer failed", error=type(bug).__name__, exc_info=True)
+                self._log.error("store_writer_failed", error=type(bug).__name__)
                 _fail(batch, InDoubt("the store failed"))
                 await self._link.close()
             else:
@@ -114,7 +115,7 @@ class Batches:
                 _fail(waiting, why)
             if self._closing:
                 return
-            await asyncio.sleep(wait_s)
+            await self._sleep(wait_s)
             wait_s = min(wait_s * 2, LONGEST_WAIT_S)
 
     def _note(self, trouble: Unavailable | None) -> None:
@@ -123,14 +124,14 @@ class Batches:
         if why != self._trouble:
             self._trouble = why
             if why is None:
-                self._log.info("the store commits again")
+                self._log.info("store_works_again")
             else:
-                self._log.error("the store cannot commit", why=why)
+                self._log.error("store_fails", why=why)
 
     def _resolve(self, batch: Sequence[_Asked], outcomes: Sequence[Outcome]) -> None:
         for (operation, future), outcome in zip(batch, outcomes, strict=True):
             if isinstance(outcome, Unavailable):
-                self._log.error("the store did not take one operation", operation=operation[0], why=outcome.why)
+                self._log.error("store_row_refused", operation=operation[0], why=outcome.why)
             if future.done():
                 continue  # whoever asked has gone
             if isinstance(outcome, Exception):

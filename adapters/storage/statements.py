@@ -108,8 +108,9 @@ def _accepting(upsert: Any) -> dict[str, Executable]:
         .values(trial_sent=used)
         .where(accounts.id == _p("account_id", accounts.id), used <= bindparam("most", type_=accounts.trial_sent.type))
         .returning(accounts.trial_sent),
-        "remembered": select(kept.fingerprint, kept.receipt, kept.trial_sent).where(
-            kept.account_id == _p("account_id", kept.account_id), kept.key == _p("key", kept.key), kept.created > _p("ended", kept.created)
+        # whether it has ended is seen there: asked for here, it had PostgreSQL read all later ones by the index of `created`
+        "remembered": select(kept.fingerprint, kept.created, kept.receipt, kept.trial_sent).where(
+            kept.account_id == _p("account_id", kept.account_id), kept.key == _p("key", kept.key)
         ),
         "remember": remember.on_conflict_do_update(
             index_elements=[kept.account_id, kept.key],

@@ -37,16 +37,16 @@ def accept(rows: Sequence[Row], account_id: int, trial_limit: int | None, idempo
 
     `idempotency` is the key, the fingerprint, the receipt to keep, and the time.
     """
-    record = {}
+    record: dict[str, Any] = {}
     if idempotency:
         key, fingerprint, receipt, now = idempotency
         record = {"account_id": account_id, "key": key, "fingerprint": fingerprint, "receipt": receipt, "created": now}
         record["ended"] = now - IDEMPOTENCY_MS
         [known] = yield "remembered", [record]
-        if known:
+        if known and known[0][1] > record["ended"]:
             if known[0][0] != fingerprint:
                 raise Conflict("this idempotency key was used for another request")
-            return known[0][1:]
+            return known[0][2:]
     used = 0
     if trial_limit is not None:
         [counted] = yield "count_trial", [{"account_id": account_id, "count": len(rows), "most": trial_limit}]

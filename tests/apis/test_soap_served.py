@@ -76,7 +76,13 @@ def test_configured_address() -> None:
     assert address(peer.get(*DOCUMENT, host='"><evil/>')) == "https://sms.example/a&b/sendsms/soap"
 
 
-@pytest.mark.parametrize("host", ["", '"/><evil>', "a b", "a.example/x", "a@b", "a:b", "a:123456", "é", "[::1", "a\\b", "-", "x" * 300])
+def test_a_caller_who_names_no_host_is_told_the_listener() -> None:
+    call = Call("GET", DOCUMENT[0], headers={})
+    reply = Peer(settings=ApiSettings(listens_on="127.0.0.1:8099")).ask(call)
+    assert address(reply) == "http://127.0.0.1:8099/sendsms/soap"
+
+
+@pytest.mark.parametrize("host", ['"/><evil>', "a b", "a.example/x", "a@b", "a:b", "a:123456", "é", "[::1", "a\\b", "-", "x" * 300])
 def test_a_host_that_is_none(host: str) -> None:
     call = Call("GET", DOCUMENT[0], headers={b"host": host.encode("latin-1"), b"x-forwarded-host": b"good.example"})
     fault = fault_of(Peer().ask(call))

@@ -1,0 +1,153 @@
+"""Accepting, claiming, settling and reporting cost the same with ten rows and with five million: no statement of theirs scans or sorts.
+
+The plans are asked for where it matters: many stored messages, and many waiting in another device's queue.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from sqlalchemy import create_engine, insert
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+from sqlalchemy.dialects.sqlite.pysqlite import dialect as sqlite_dialect
+
+from adapters.storage import schema
+from adapters.storage.postgres_link import _OPTIONS, _WRITING
+from adapters.storage.postgres_sql import CLAIM
+from adapters.storage.statements import Statement, compiled
+from tests.conformance.stores import database
+
+Plan = Callable[[str], str]
+"""the plan of a statement, by its name"""
+
+INDEX = {
+    "due_in_lane": "ix_messages_waiting",
+    "first_due": "ix_messages_waiting",
+    "take": "pk_messages",
+    "expire": "pk_messages",
+    "settle_sent": "pk_messages",
+    "settle_queued": "pk_messages",
+    "settle_failed": "pk_messages",
+    "settle_outcome_unknown": "pk_messages",
+    "report_sent": "ix_messages_reported",
+    "report_delivered": "ix_messages_reported",
+    "report_failed": "ix_messages_reported",
+    "reported": "ix_messages_reported",
+    "lease_ended": "ix_messages_leased",
+    "leased_by": "ix_messages_leased",
+    "ended": "ix_messages_expiring",
+    "sent": "ix_messages_account",
+    "sent_one": "pk_messages",
+    "exists": "pk_messages",
+    "remembered": "pk_idempotency",
+    "forget": "ix_idempotency_created",
+    "count_trial": "pk_accounts",
+    "find_key": "uq_api_keys_digest",
+}
+
+def _rows(delivered: int, waiting: int) -> list[dict[str, Any]]:
+    def row(id: int, **fields: Any) -> dict[str, Any]:
+        always = {"id": id, "guid": str(id), "account_id": id % 5, "key_id": 1, "api": "x", "recipient": "1", "text": "x", "segments": 1}
+        mt = {"status": "delivered", "created": id, "expires": id + 9, "queue": "done", "device": "d", "device_message_id": str(id)}
+        nulls = {"due": None, "leased_until": None, "leased_by": None}
+        return {**always, **mt, **nulls, **fields}
+
+    leased = {"status": "sending", "leased_until": 5, "leased_by": "node", "device_message_id": None}
+    ended = [row(i) for i in range(delivered)]
+    queued = [row(i, status="queued", due=i, queue="another", device=None, device_message_id=None) for i in range(delivered, delivered + waiting)]
+    return [*ended, *queued, *(row(10**6 + i, **leased) for i in range(3))]
+
+
+def _parameters(statement: Statement) -> list[Any]:
+    texts = {"queue", "device", "device_message_id", "leased_by", "key", "guid", "error", "fingerprint", "digest", "pattern"}
+    values = {name: "d" if name in texts else 7 for name in statement.parameters}
+    return [{**values, **_ODD, **statement.constants}[name] for name in statement.parameters]
+
+
+_ODD: dict[str, Any] = {"refused": None, "failed": None, "pattern": None, "same_device": False, "digest": b"d", "fingerprint": b"d"}
+
+
+@pytest.fixture(scope="module")
+def sqlite_plan(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plan]:
+    path = tmp_path_factory.mktemp("plans") / "plans.db"
+    engine = create_engine(f"sqlite:///{path}")
+    schema.metadata.create_all(engine)
+    with engine.begin() as filling:
+        filling.execute(insert(schema.messages), _rows(2000, 500))
+    engine.dispose()
+    statements = compiled(sqlite_dialect(paramstyle="qmark"))
+    with sqlite3.connect(path) as connection:
+
+        def plan(name: str) -> str:
+            found = connection.execute("EXPLAIN QUERY PLAN " + statements[name].text, _parameters(statements[name]))
+            return "\n".join(row[3] for row in found)
+
+        yield plan
+    connection.close()
+
+
+@pytest.mark.parametrize("name", INDEX)
+def test_sqlite_searches_by_the_index(sqlite_plan: Plan, name: str) -> None:
+    plan = sqlite_plan(name)
+    # SQLite has no name for its row number and makes up names for unnamed constraints
+    expected = "INTEGER PRIMARY KEY" if INDEX[name] in ("pk_messages", "pk_accounts") else INDEX[name]
+    expected = {"pk_idempotency": "PRIMARY KEY", "uq_api_keys_digest": "sqlite_autoindex_api_keys_1"}.get(expected, expected)
+    assert expected in plan
+    assert "TEMP B-TREE" not in plan
+    assert [line for line in plan.splitlines() if line.startswith("SCAN") and line != "SCAN CONSTANT ROW"] == []
+
+
+def test_sqlite_claims_a_lane_by_all_of_its_key(sqlite_plan: Plan) -> None:
+    assert "(queue=? AND wanted_sim=? AND due<?)" in sqlite_plan("due_in_lane")
+
+
+@pytest.fixture(scope="module", params=["analyzed", "young"])
+def postgres_plan(request: pytest.FixtureRequest) -> Iterator[Plan]:
+    """What the planner does, both with statistics and while it still believes the tables to be empty."""
+    url = database(f"plans-{request.param}")
+    engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(url))
+    schema.metadata.create_all(engine)
+    with engine.begin() as filling:
+        filling.execute(insert(schema.messages), _rows(20_000, 5_000))
+    engine.dispose()
+    statements = compiled(PGDialect_psycopg(paramstyle="format"))
+    options = " ".join(f"-c {name}={value}" for name, value in {**_OPTIONS, **_WRITING}.items())
+    with psycopg.connect(url, autocommit=True, options=options) as connection:
+        if request.param == "analyzed":
+            connection.execute("ANALYZE")
+
+        def plan(name: str) -> str:
+            if name == "claim":
+                lanes = {"queues": ["d", "p"], "sims": [0, 0], "device": "d", "leased_by": "n"}
+                found = connection.execute(b"EXPLAIN " + CLAIM, {**lanes, "now": 7, "limit": 5, "leased_until": 9})
+            else:
+                found = connection.execute(f"EXPLAIN {statements[name].text}".encode(), _parameters(statements[name]))
+            return "\n".join(row[0] for row in found)
+
+        yield plan
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in INDEX if name not in ("due_in_lane", "take")])
+def test_postgresql_searches_by_the_index(postgres_plan: Plan, name: str) -> None:
+    plan = postgres_plan(name)
+    # with an id, one index that begins or ends with it is as good as the other
+    assert INDEX[name] in plan or (name == "sent_one" and "ix_messages_account" in plan and "(id = '7'" in plan)
+    assert "Seq Scan on messages" not in plan
+    assert "Sort" not in plan
+
+
+@pytest.mark.slow
+def test_postgresql_claims_by_the_index(postgres_plan: Plan) -> None:
+    plan = postgres_plan("claim")
+    lines = [line.strip() for line in plan.splitlines()]
+    assert [line.split(" on ")[0] for line in lines if " on messages" in line and "Scan" in line] == [
+        "->  Index Scan using ix_messages_waiting",
+        "->  Index Scan using pk_messages",
+        "->  Index Scan using pk_messages",
+    ]
+    assert "Index Cond: ((queue = lane.queue) AND (wanted_sim = lane.sim) AND (due <= '7'::bigint))" in lines
