@@ -58,8 +58,7 @@ class MemoryStore:
         return None
 
     async def accept(self, acceptance: Acceptance) -> Receipt:
-        for message in acceptance.messages:
-            check(message)
+        check(acceptance)
         account_id, receipt, asked = acceptance.messages[0].account_id, acceptance.receipt, acceptance.idempotency
         first = self._first.get((account_id, asked.key)) if asked else None
         if asked and first and first[1].accepted > receipt.accepted - IDEMPOTENCY:

@@ -50,13 +50,16 @@ class Sqlite:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             await self._lock.acquire(LOCK_WAIT_S)
+            self._path.touch(mode=0o600)
         except OSError as error:
+            self._lock.release()
             raise Unavailable(f"{self._path} cannot be used: {error.strerror}") from error
         try:
             await asyncio.to_thread(self._migrate)
             await self._batches.open()
             self._reader, self._slow_reader = self._open_reader(), self._open_reader()
         except BaseException:
+            await self._batches.close()
             self._lock.release()
             raise
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="store reader")

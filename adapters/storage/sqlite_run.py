@@ -27,7 +27,6 @@ CACHE_KIB = 16_384
 """of pages, for the writer; it counts towards what a server with a full queue may use"""
 CHECKPOINT_PAGES = 4_000
 BUSY_MS = 5_000
-_MOST_TRIES = 3
 _TAKEN = frozenset({sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_ROWID})
 _OF_THE_ROW = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError, sqlite3.InterfaceError)
 

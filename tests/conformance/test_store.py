@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.accounts import Account, ApiKey, Scope
-from service.errors import Conflict, IdTaken, QuotaExceeded, Refused
+from service.errors import Conflict, IdTaken, Invalid, QuotaExceeded, Refused
 from service.fleet import Device
 from service.lifecycle import NEXT, Status, advance
 from service.messages import DeliveryReport, Ids, MoMessage, MtMessage, Receipt
@@ -239,6 +239,14 @@ async def test_one_bad_submit_does_not_fail_those_beside_it(house: House, fault:
     assert isinstance(results.pop(10), IdTaken if fault == "id" else Refused)
     assert all(isinstance(r, Receipt) for r in results)
     assert [m.text for m in await house.all()] == [m.text for m in [taken, *good]][::-1]
+
+
+@on_the_loop
+async def test_an_idempotency_key_that_cannot_be_kept_is_refused(house: House) -> None:
+    for key in ("a\0b", "\ud800"):
+        with pytest.raises(Invalid):
+            await house.accept(house.message(), key=key)
+    assert await house.all() == []
 
 
 @on_the_loop
@@ -589,6 +597,7 @@ async def test_sent_filters(house: House) -> None:
     assert await texts(keyword="_") == ["good_one"]
     assert await texts(keyword="0%") == ["Failed 100%"]
     assert await texts(keyword="\\") == []
+    assert await texts(keyword="\0") == []
     assert await texts(guid=good.guid, keyword="x") == []
     assert await texts(guid=good.guid, refused=True) == []
 
@@ -646,9 +655,7 @@ async def test_a_message_from_a_handset_is_not_lost_for_its_odd_characters(house
 
 @on_the_loop
 async def test_accounts(house: House) -> None:
-    given = Account(
-        id=99, name="b", default_country="BE", time_zone="Europe/Brussels", validity_s=60, trial_limit=3, resend_unknown=True
-    )
+    given = Account(id=99, name="b", default_country="BE", time_zone="Europe/Brussels", validity_s=60, trial_limit=3, resend_unknown=True)
     made = await house.store.create_account(given)
     assert made == replace(given, id=made.id)
     assert made.id not in (99, house.account.id)
