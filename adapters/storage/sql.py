@@ -88,6 +88,8 @@ class SqlStore:
         told, now = settlement.status, ms(settlement.now)
         change = {
             "id": settlement.id,
+            "attempts": settlement.attempts,
+            "now": now,
             "due": (ms_or_none(settlement.due) or now) if told is Status.QUEUED else None,
             "same_device": settlement.same_device,
             "device_message_id": storable_or_none(settlement.device_message_id),

@@ -174,11 +174,17 @@ def _sending() -> dict[str, Executable]:
 
 def _settle(told: Status) -> Update:
     same_device = cast(bindparam("same_device"), Boolean)
+    status: ColumnElement[Any] = _word(told)
+    due: ColumnElement[Any] = _p("due", m.due)
+    if told is Status.OUTCOME_UNKNOWN:
+        accounts = schema.accounts.c
+        again = select(accounts.resend_unknown).where(accounts.id == m.account_id).scalar_subquery()
+        status, due = case((again, _word(Status.QUEUED)), else_=status), case((again, _p("now", m.due)))
     return (
         update(schema.messages)
         .values(
-            status=_word(told),
-            due=_p("due", m.due),
+            status=status,
+            due=due,
             queue=case((and_(same_device, m.device.is_not(None)), m.device), else_=m.queue),
             sent=func.coalesce(_p("sent", m.sent), m.sent),
             finished=_p("finished", m.finished),
@@ -187,7 +193,7 @@ def _settle(told: Status) -> Update:
             leased_until=null(),
             leased_by=null(),
         )
-        .where(m.id == _p("id", m.id), _may_become(told))
+        .where(m.id == _p("id", m.id), m.attempts == _p("attempts", m.attempts), _may_become(told))
     )
 
 

@@ -87,7 +87,7 @@ class House:
         return message
 
     async def settle(self, message: MtMessage, status: Status, **fields: Any) -> None:
-        await self.store.settle(Settlement(id=message.id, status=status, **{"now": START, **fields}))
+        await self.store.settle(Settlement(id=message.id, status=status, **{"now": START, "attempts": message.attempts, **fields}))
 
     async def report(self, id: str, status: Status, **fields: Any) -> bool:
         given: dict[str, Any] = {"device": PHONE, "device_message_id": id, "status": status, "at": START, **fields}
@@ -391,6 +391,28 @@ async def test_settled_as_unknown(house: House) -> None:
     await house.settle(message, S.OUTCOME_UNKNOWN, error="no answer")
     assert await house.get(message) == replace(message, status=S.OUTCOME_UNKNOWN, error="no answer")
     assert await house.claim(now=START + HOUR) == []
+
+
+@on_the_loop
+async def test_settled_as_unknown_where_the_account_wants_another_try(house: House) -> None:
+    account = await house.store.create_account(Account(id=0, name="bold", resend_unknown=True))
+    phone = replace(house.phone, id="c" * 16, account_id=account.id)
+    await house.accepted(account_id=account.id)
+    [message] = await house.claim(phone)
+    await house.settle(message, S.OUTCOME_UNKNOWN, error="no answer", now=START + SECOND)
+    assert await house.get(message) == replace(message, status=S.QUEUED, error="no answer", due=START + SECOND)
+    assert [m.attempts for m in await house.claim(phone, now=START + SECOND)] == [2]
+
+
+@on_the_loop
+@pytest.mark.parametrize("told", [S.SENT, S.QUEUED, S.FAILED, S.OUTCOME_UNKNOWN])
+async def test_a_settlement_of_an_earlier_claim_leaves_the_later_one_alone(house: House, told: Status) -> None:
+    first = await house.claimed()
+    await house.settle(first, S.QUEUED, due=START)
+    [second] = await house.claim()
+    await house.settle(first, told, due=START)
+    assert await house.get(second) == second
+    assert await house.claim(house.other) == []
 
 
 @on_the_loop
