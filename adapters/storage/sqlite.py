@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import create_engine
 from sqlalchemy.dialects.sqlite.pysqlite import dialect
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool
 
 from adapters.storage.batches import Batches, Log
 from adapters.storage.migrating import migrate
@@ -88,7 +89,7 @@ class Sqlite:
         return Runner(open_for_reading(str(self._path)), self._statements)
 
     def _migrate(self) -> None:
-        engine = create_engine("sqlite://", creator=lambda: open_for_writing(str(self._path)))
+        engine = create_engine("sqlite://", creator=lambda: open_for_writing(str(self._path)), poolclass=NullPool)
         try:
             with engine.connect() as connection:
                 # the driver would begin only at the first INSERT, and half a migration is worse than none

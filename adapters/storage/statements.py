@@ -139,7 +139,7 @@ def _sending() -> dict[str, Executable]:
     is_leased = and_(one, m.leased_until == _p("leased_until", m.leased_until), m.status == _word(Status.SENDING))
     no_lease: dict[str, Any] = {"leased_until": null(), "leased_by": null()}
     leased = select(m.id, m.guid, m.device, m.queue, m.leased_until, schema.accounts.c.resend_unknown).join(
-        schema.accounts, schema.accounts.c.id == m.account_id
+        schema.accounts, schema.accounts.c.id == m.account_id, isouter=True
     )
     return {
         "due_in_lane": select(m.id, m.due, m.expires).where(*_lane(), m.due <= now).order_by(m.due, m.id).limit(bindparam("limit")),

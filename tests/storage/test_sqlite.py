@@ -25,6 +25,7 @@ from adapters.storage.statements import compiled
 from service.accounts import Account
 from service.errors import InDoubt, Unavailable
 from service.fleet import Device
+from service.lifecycle import Status
 from service.messages import Ids, Receipt
 from service.ports import SentQuery
 from tests.conformance.stores import Log, wait_for
@@ -143,6 +144,17 @@ async def test_idempotency_records_that_have_ended_are_erased(place: Place) -> N
     await place.store.expire(START + 24 * HOUR, 10)
     with closing(sqlite3.connect(place.path)) as reading:
         assert reading.execute("SELECT key FROM idempotency").fetchall() == [("new",)]
+
+
+@on_the_loop
+async def test_a_lease_ends_with_its_settlement_or_recovery(place: Place) -> None:
+    house = place.house
+    for told in (Status.SENT, Status.QUEUED, Status.FAILED, Status.OUTCOME_UNKNOWN):
+        await house.settle(await house.claimed(), told, due=START + HOUR)
+    await house.claimed()
+    await house.store.recover(now=START, leased_by="node", deduplicating=[])
+    with closing(sqlite3.connect(place.path)) as reading:
+        assert reading.execute("SELECT count(*) FROM messages WHERE leased_until IS NOT NULL OR leased_by IS NOT NULL").fetchone() == (0,)
 
 
 @on_the_loop
