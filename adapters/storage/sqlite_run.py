@@ -32,8 +32,8 @@ _OF_THE_ROW = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingErr
 
 
 def open_for_writing(path: str) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, isolation_level=None, cached_statements=256)
-    pragmas = (
+    return _told(
+        sqlite3.connect(path, isolation_level=None, cached_statements=256),
         f"busy_timeout={BUSY_MS}",
         "journal_mode=WAL",
         # the promise: when a commit returns, it is on the disk, not in the kernel's memory
@@ -42,19 +42,19 @@ def open_for_writing(path: str) -> sqlite3.Connection:
         f"cache_size=-{CACHE_KIB}",
         f"wal_autocheckpoint={CHECKPOINT_PAGES}",
     )
+
+
+def open_for_reading(path: str) -> sqlite3.Connection:
+    return _told(sqlite3.connect(path, isolation_level=None, check_same_thread=False), f"busy_timeout={BUSY_MS}", "query_only=ON")
+
+
+def _told(connection: sqlite3.Connection, *pragmas: str) -> sqlite3.Connection:
     try:
         for pragma in pragmas:
             connection.execute(f"PRAGMA {pragma}")
     except sqlite3.Error:
         connection.close()
         raise
-    return connection
-
-
-def open_for_reading(path: str) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    connection.execute(f"PRAGMA busy_timeout={BUSY_MS}")
-    connection.execute("PRAGMA query_only=ON")
     return connection
 
 

@@ -216,11 +216,13 @@ async def test_the_writer_holds_the_lock_and_ends_with_its_server(tmp_path: Path
         "asyncio.run(main())\n"
     )
     with subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE, cwd=Path(__file__).parents[2]) as server:
-        assert server.stdout is not None
-        child = int(await asyncio.to_thread(server.stdout.readline))
-        held = [os.readlink(f"/proc/{child}/fd/{fd}") for fd in os.listdir(f"/proc/{child}/fd")]
+        try:
+            assert server.stdout is not None
+            child = int(await asyncio.to_thread(server.stdout.readline))
+            held = [os.readlink(f"/proc/{child}/fd/{fd}") for fd in os.listdir(f"/proc/{child}/fd")]
+        finally:
+            server.kill()
         assert str(tmp_path / "dragoman.db.lock") in held
-        server.kill()
     store = open_store("", tmp_path, log=Log())
     await store.open()  # which waits for the lock, so for the end of that process
     await store.close()
