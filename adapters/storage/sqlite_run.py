@@ -23,7 +23,7 @@ Batch = Sequence[tuple[str, tuple[Any, ...]]]
 Outcome = tuple[str, Any]
 """("", result), or the name of one of service.errors and its arguments"""
 
-CACHE_KIB = 16_384
+CACHE_KIB = 12_288
 """of pages, for the writer; it counts towards what a server with a full queue may use"""
 CHECKPOINT_PAGES = 4_000
 BUSY_MS = 5_000
