@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Column, ColumnElement, ForeignKey, Index, Integer, LargeBinary, MetaData, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, ColumnElement, ForeignKey, Index, Integer, LargeBinary, MetaData, Table, Text, false
 
 metadata = MetaData(
     naming_convention={
@@ -58,6 +58,7 @@ devices = Table(
     Column("phone_number", Text, comment="Its own number, where known."),
     Column("sims", Integer, nullable=False, comment="How many SIM slots it has."),
     Column("time_zone", Text, comment="IANA name, when it told one."),
+    Column("whatsapp", Boolean, nullable=False, server_default=false(), comment="Whether it can send WhatsApp messages."),
     comment="What can put messages on the air.",
 )
 
@@ -78,7 +79,7 @@ messages = Table(
     Column("expires", BigInteger, nullable=False, comment="When it has waited too long."),
     Column("wanted_device", Text, comment="The device that it asked for."),
     Column("wanted_sim", Integer, nullable=False, server_default="0", comment="The SIM slot that it asked for; 0 for any."),
-    Column("queue", Text, nullable=False, comment="Where it waits: a device, or an account's pool."),
+    Column("queue", Text, nullable=False, comment="Where it waits: a device, or an account's pool; -wa ends it for WhatsApp."),
     Column("device", Text, comment="The device that sent it or is sending it."),
     Column("device_message_id", Text, comment="What that device calls it."),
     Column("attempts", Integer, nullable=False, server_default="0", comment="How often it was claimed."),
@@ -129,6 +130,31 @@ idempotency = Table(
     sqlite_with_rowid=False,
 )
 
+links = Table(
+    "links",
+    metadata,
+    Column("code", Text, primary_key=True, comment="The end of its address; unguessable."),
+    Column("account_id", BigInteger, nullable=False, comment="Whose message it stands in."),
+    Column("url", Text, nullable=False, comment="Where it leads, as it stood in the message."),
+    Column("created", BigInteger, nullable=False, comment="When the message was accepted."),
+    Column("expires", BigInteger, nullable=False, comment="When it leads nowhere any more and is erased."),
+    Column("clicks", BigInteger, nullable=False, server_default="0", comment="How often it was followed."),
+    comment="Short links in messages.",
+    sqlite_with_rowid=False,
+)
+
+sealed = Table(
+    "sealed",
+    metadata,
+    Column("code", Text, primary_key=True, comment="The end of its address; unguessable."),
+    Column("account_id", BigInteger, nullable=False, comment="Whose message it is."),
+    Column("box", LargeBinary, nullable=False, comment="The text, encrypted by AES-256-GCM under a key that is not kept."),
+    Column("created", BigInteger, nullable=False, comment="When the message was accepted."),
+    Column("expires", BigInteger, nullable=False, comment="When it is erased."),
+    comment="Texts of sealed messages.",
+    sqlite_with_rowid=False,
+)
+
 pulse = Table(
     "pulse",
     metadata,
@@ -153,3 +179,5 @@ _index("ix_messages_reported", _m.device, _m.device_message_id, _m.id, where=_m.
 _index("ix_messages_leased", _m.leased_until, where=_m.leased_until.is_not(None))
 Index("ix_received_account", received.c.account_id, received.c.id)
 Index("ix_idempotency_created", idempotency.c.created)
+Index("ix_links_expires", links.c.expires)
+Index("ix_sealed_expires", sealed.c.expires)
