@@ -79,7 +79,8 @@ messages = Table(
     Column("expires", BigInteger, nullable=False, comment="When it has waited too long."),
     Column("wanted_device", Text, comment="The device that it asked for."),
     Column("wanted_sim", Integer, nullable=False, server_default="0", comment="The SIM slot that it asked for; 0 for any."),
-    Column("queue", Text, nullable=False, comment="Where it waits: a device, or an account's pool; -wa ends it for WhatsApp."),
+    # messages by WhatsApp have queues of their own, whose names end in -wa: that is where their channel is kept
+    Column("queue", Text, nullable=False, comment="Where it waits: a device, or an account's pool."),
     Column("device", Text, comment="The device that sent it or is sending it."),
     Column("device_message_id", Text, comment="What that device calls it."),
     Column("attempts", Integer, nullable=False, server_default="0", comment="How often it was claimed."),
