@@ -122,6 +122,7 @@ idempotency = Table(
     "idempotency",
     metadata,
     Column("account_id", BigInteger, primary_key=True, autoincrement=False, comment="Whose key it is."),
+    # its SHA-256: it is half of what opens the receipt of a sealed message
     Column("key", Text, primary_key=True, comment="What the caller chose."),
     Column("fingerprint", LargeBinary, nullable=False, comment="SHA-256 of the first request."),
     Column("created", BigInteger, nullable=False, comment="When that was; it is replayed for 24 hours."),
