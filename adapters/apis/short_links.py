@@ -15,6 +15,8 @@ from importlib.resources import files
 from string import Template
 from urllib.parse import quote, urlsplit, urlunsplit
 
+import idna
+
 from adapters.apis import ApiSettings
 from adapters.web import Api, Call, Reply, Route, Trouble
 from service.errors import Refused, Unavailable
@@ -58,12 +60,18 @@ def location(url: str) -> str:
         return quote(url, safe=_SAFE)
     parts = urlsplit(url)
     user, at, host = parts.netloc.rpartition("@")
-    try:
-        host = host.encode("idna").decode()
-    except UnicodeError:
-        host = quote(host, safe=_SAFE)
+    if not host.isascii():
+        host = _ascii_host(*host.partition(":"))
     rest = (quote(part, safe=_SAFE) for part in (parts.path, parts.query, parts.fragment))
     return urlunsplit((parts.scheme, quote(user, safe=_SAFE) + at + host, *rest))
+
+
+def _ascii_host(name: str, colon: str, port: str) -> str:
+    """As browsers do it; Python's own codec would send straße.test to strasse.test."""
+    try:
+        return idna.encode(name, uts46=True).decode() + colon + port
+    except idna.IDNAError:
+        return quote(name, safe=_SAFE) + colon + port
 
 
 @dataclass(frozen=True, slots=True)

@@ -162,6 +162,8 @@ async def test_no_other_method_and_no_failure_of_the_store_shows_more_than_a_sen
         ("https://例え.jp/見て?q=é#ü", "https://xn--r8jz45g.jp/%E8%A6%8B%E3%81%A6?q=%C3%A9#%C3%BC"),
         ("https://user:pass@example.org:8443/é", "https://user:pass@example.org:8443/%C3%A9"),
         ("http://[::1]:8080/a[0]", "http://[::1]:8080/a[0]"),
+        ("https://straße.test:8443/", "https://xn--strae-oqa.test:8443/"),
+        ("https://É.test/", "https://xn--9ca.test/"),
         ("https://é..test/", "https://%C3%A9..test/"),
     ],
 )

@@ -11,10 +11,10 @@ import pytest
 from adapters.aes_gcm import AesGcm
 from service import sealed
 from service.errors import Conflict, InDoubt, Invalid
-from service.messages import SealedKey
+from service.messages import Channel, SealedKey
 from service.sealed import Replay
 from tests.fakes import on_the_loop
-from tests.service.test_submission import SUBMIT, Desk
+from tests.service.test_submission import PHONE, SUBMIT, Desk
 
 TEXT = "The gate opens at seven: é€😀"
 CODE = "abcDEF12345"
@@ -161,3 +161,13 @@ async def test_what_counts_as_segments_is_what_is_sent() -> None:
     await desk.submit(text="https://a.test/" + "x" * 300, shorten=True)
     await desk.submit(text="https://a.test/ " + "x" * 140, shorten=True)
     assert [row.segments for row in await desk.rows()] == [1, 2]
+
+
+@pytest.mark.parametrize("change", [{"shorten": True}, {"channels": (Channel.WHATSAPP,)}, {"channels": (Channel.SMS, Channel.WHATSAPP)}])
+@on_the_loop
+async def test_another_wish_is_another_request(change: dict[str, Any]) -> None:
+    desk = Desk()
+    desk.connect(replace(PHONE, whatsapp=True))
+    await desk.submit(idempotency_key="k")
+    assert isinstance(await desk.refused(idempotency_key="k", **change), Conflict)
+    assert len({replace(SUBMIT, **wish).fingerprint() for wish in ({}, change, {"seal": True})}) == 3
