@@ -8,10 +8,12 @@ import hashlib
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 from adapters import cli, reactor
+from adapters.aes_gcm import AesGcm
 from adapters.apis import ApiSettings, load
 from adapters.data_folder import DataFolder, FolderInUse, open_folder
 from adapters.devices.simulator import Simulator
@@ -25,6 +27,7 @@ from service.dispatch import Dispatch
 from service.errors import Unavailable
 from service.fleet import Device, Fleet
 from service.gateway import Gateway
+from service.links import Links
 from service.mailbox import Mailbox
 from service.outcome import Outcome
 from service.ports import Driver, Inbox, Store
@@ -60,7 +63,9 @@ async def start(settings: Settings, log: Any, opened: AsyncExitStack) -> Running
     fleet = Fleet()
     dispatch = Dispatch(store=store, clock=utc_now, node=folder.node, sleep=asyncio.sleep)
     outcome = Outcome(store=store, fleet=fleet, dispatch=dispatch, clock=utc_now, on_unknown=lambda r: _unknown_report(log, r.device))
-    submission = Submission(store=store, fleet=fleet, clock=utc_now)
+    links = _links(settings, store)
+    opened.push_async_callback(links.close)
+    submission = Submission(store=store, fleet=fleet, clock=utc_now, links=links)
     gateway = Gateway(
         accounts=Accounts(store=store, clock=utc_now),
         submission=submission,
@@ -68,6 +73,7 @@ async def start(settings: Settings, log: Any, opened: AsyncExitStack) -> Running
         fleet=fleet,
         clock=utc_now,
         store=store,
+        links=links,
     )
     account = await _first_account(store, folder, settings, log)
     drivers = await _drivers(settings, store, folder, fleet, account)
@@ -100,6 +106,17 @@ async def _store(settings: Settings, folder: DataFolder, log: Any, opened: Async
     return store
 
 
+def _links(settings: Settings, store: Store) -> Links:
+    return Links(
+        store=store,
+        cipher=AesGcm(),
+        clock=utc_now,
+        public_url=settings.public_url,
+        short_lifetime=timedelta(days=settings.short_link_days),
+        sealed_lifetime=timedelta(days=settings.sealed_message_days),
+    )
+
+
 async def _first_account(store: Store, folder: DataFolder, settings: Settings, log: Any) -> Account:
     """On the very first start: the account and one key, shown once."""
     given = settings.bootstrap_api_key
@@ -127,8 +144,10 @@ async def _drivers(settings: Settings, store: Store, folder: DataFolder, fleet: 
     drivers: list[Driver] = []
     for number in range(1, settings.simulator + 1):
         id = hashlib.sha256(f"{folder.node}/simulator/{number}".encode()).hexdigest()[:16]
-        phone = Device(id=id, account_id=account.id, kind="simulator", label=f"Simulated phone {number}", sims=2)
-        if fleet.get(account.id, id) is None:
+        known = fleet.get(account.id, id)
+        phone = known or Device(id=id, account_id=account.id, kind="simulator", label=f"Simulated phone {number}", sims=2)
+        phone = replace(phone, whatsapp=number <= settings.simulator_whatsapp)
+        if phone != known:
             await store.save_device(phone)
             fleet.register(phone)
         drivers.append(Simulator(phone, settings.simulator_behaviour, radio_log=folder.path / RADIO_LOG, clock=utc_now))

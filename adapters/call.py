@@ -43,6 +43,8 @@ class Call:
     request_id: str = ""
     rest: str = ""
     """on a prefix route: the raw path after the prefix"""
+    is_head: bool = False
+    """whether a HEAD has arrived as this GET"""
     _fields: dict[str, str] | None = field(default=None, init=False, repr=False, compare=False)
 
     def header(self, name: str) -> str:

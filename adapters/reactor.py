@@ -164,6 +164,8 @@ class Housekeeper:
             try:
                 while await self.store.expire(self.clock(), EXPIRE_AT_ONCE) == EXPIRE_AT_ONCE:
                     pass
+                while await self.store.forget_links(self.clock(), EXPIRE_AT_ONCE):
+                    pass
                 await self.recover(None)
             except Unavailable as away:
                 self.log.warning("store_unavailable", why=away.why)

@@ -96,9 +96,16 @@ class Settings(BaseModel):
         Field(description="the first account's API key, for automation; made at random when not given"),
     ] = None
     simulator: Annotated[int, Field(ge=0, le=100, description="how many simulated phones to connect")] = 0
+    simulator_whatsapp: Annotated[int, Field(ge=0, le=100, description="how many of the simulated phones can send WhatsApp messages")] = 0
     simulator_behaviour: Annotated[
         Behaviour, BeforeValidator(_behaviour), Field(description="how simulated phones behave, as JSON (in the file: a table)")
     ] = Behaviour(delivered_reports=1.0)
+    short_link_days: Annotated[
+        int, Field(ge=1, le=36500, description="how long a short link leads on, in days from when its message is due")
+    ] = 365
+    sealed_message_days: Annotated[
+        int, Field(ge=1, le=3650, description="how long an encrypted message can be read, in days from when it is due; then it is erased")
+    ] = 30
     log: Annotated[Literal["text", "json"], Field(description="how the log is written")] = "text"
     legacy_errors: Annotated[
         bool, Field(description="answer errors with HTTP 200 and the error in the body, for callers that look only there")

@@ -128,7 +128,7 @@ class FrontDoor(protocol.ServerFactory):
 
     async def _reply(self, call: Call) -> Reply:
         if call.method == "HEAD":
-            call = replace(call, method="GET")
+            call = replace(call, method="GET", is_head=True)
         place = self._find(call)
         if place is None:
             return _plain(Trouble(404, "not_found", "there is nothing at this path"))

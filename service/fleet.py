@@ -22,6 +22,8 @@ class Device:
     """how many SIM slots it has"""
     time_zone: str | None = None
     """IANA name, when it told one"""
+    whatsapp: bool = False
+    """whether it can send WhatsApp messages"""
 
 
 def new_device_id() -> str:
@@ -56,6 +58,18 @@ class Fleet:
 
     def is_online(self, device_id: str) -> bool:
         return device_id in self._online
+
+    def choose_whatsapp(self, account_id: int, device_id: str | None) -> bool:
+        """Whether a device that may send this by WhatsApp is online. Raises Invalid when the account has none, or the device cannot."""
+        device = None if device_id is None else self.get(account_id, device_id)
+        if device_id is not None and device is None:
+            raise Invalid("device", "is not one of this account's devices")
+        able = [d for d in (self.of(account_id) if device is None else [device]) if d.whatsapp]
+        if not able:
+            raise Invalid(
+                "channels", "no phone of this account can send WhatsApp messages" if device is None else "this phone has no WhatsApp"
+            )
+        return any(d.id in self._online for d in able)
 
     def choose(self, account_id: int, device_id: str | None, sim: int | None) -> bool:
         """Whether a device that may send this is online. Raises Invalid for a device or SIM that the account does not have.

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from service.accounts import Accounts
 from service.fleet import Fleet
+from service.links import Links
 from service.mailbox import Mailbox
 from service.ports import Clock, Store
 from service.submission import Submission
@@ -19,6 +20,7 @@ class Gateway:
     fleet: Fleet
     clock: Clock
     store: Store
+    links: Links
 
     async def ready(self) -> None:
         """Returns when an accepted message could be kept now; raises Unavailable."""

@@ -10,14 +10,22 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from enum import Enum
 
 from service.lifecycle import Status
 
 SEQUENCE_BITS = 21
 _RANDOM_BITS = 112 - SEQUENCE_BITS
 _GUID = re.compile(r"[0-9a-f]{40}\Z")
+
+
+class Channel(Enum):
+    """How a message reaches the handset."""
+
+    SMS = "sms"
+    WHATSAPP = "whatsapp"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,10 +45,20 @@ class Submit:
     idempotency_key: str | None = None
     api: str
     """which API it came by, for the trace"""
+    channels: tuple[Channel, ...] = (Channel.SMS,)
+    """each recipient gets one message by each"""
+    shorten: bool = False
+    """put short links in place of those in the text"""
+    seal: bool = False
+    """send a link to the encrypted text instead of the text"""
+    caller_secret: str = field(default="", repr=False)
+    """what the caller showed to be let in; needed to seal under an idempotency key, never stored"""
 
     def fingerprint(self) -> bytes:
         """Equal for equal requests, whichever API they came by."""
         parts = (*self.recipients, "", self.text, self.device or "", str(self.sim or ""), str(self.due or ""), str(self.validity_s or ""))
+        if self.channels != (Channel.SMS,) or self.shorten or self.seal:
+            parts = (*parts, *(channel.value for channel in self.channels), f"{self.shorten} {self.seal}")
         return hashlib.sha256("\0".join(parts).encode()).digest()
 
 
@@ -74,15 +92,29 @@ class MtMessage:
     """why we refused it: the `kind` of a service.errors.Refused; such a message was never queued"""
     error: str | None = None
     """what the device said when it last failed"""
+    channel: Channel = Channel.SMS
 
     @property
     def queue(self) -> str:
-        """Where it waits: with the device that it asked for, or in the account's pool."""
-        return queue_of(self.account_id, self.wanted_device)
+        """Where it waits: with the device that it asked for, or in the account's pool; WhatsApp messages have queues of their own."""
+        return queue_of(self.account_id, self.wanted_device, self.channel)
 
 
-def queue_of(account_id: int, device: str | None) -> str:
-    return device or f"pool-{account_id}"
+WHATSAPP_QUEUE = "-wa"
+"""ends the name of a queue that only devices with WhatsApp look into"""
+
+
+def queue_of(account_id: int, device: str | None, channel: Channel = Channel.SMS) -> str:
+    queue = device or f"pool-{account_id}"
+    return queue if channel is Channel.SMS else queue + WHATSAPP_QUEUE
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SealedKey:
+    """What the caller of a sealed message is told, and nobody else."""
+
+    key: str = field(repr=False)
+    url: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,6 +131,12 @@ class Receipt:
     trial_sent: int
     """messages that the trial account has used, these included; 0 for any other account"""
     replayed: bool = False
+    whatsapp: bool = False
+    """whether it goes by WhatsApp, alone or beside an SMS"""
+    sealed: str | None = None
+    """the key of a sealed message, sealed for the same caller"""
+    sealed_key: SealedKey | None = None
+    """the same for this caller to read; no store keeps it"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

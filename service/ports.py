@@ -13,7 +13,9 @@ from typing import Protocol
 from service.accounts import Account, ApiKey, KeyStore
 from service.fleet import Device
 from service.lifecycle import Status
+from service.links import LinkStore, ShortLink
 from service.messages import Accepted, DeliveryReport, MoMessage, MtMessage, Receipt
+from service.sealed import SealedText
 
 
 class Clock(Protocol):
@@ -71,6 +73,8 @@ class Acceptance:
     """with trial_sent 0: the store counts, and answers with the figure"""
     trial_limit: int | None
     idempotency: Idempotency | None
+    links: tuple[ShortLink, ...] = ()
+    sealed: SealedText | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,7 +111,7 @@ class SentQuery:
     limit: int = 200
 
 
-class Store(KeyStore, Protocol):
+class Store(KeyStore, LinkStore, Protocol):
     """Keeps everything. What a method returned from is on disk: commits are grouped, but nobody is answered before his.
 
     A method raises Unavailable when the store cannot be reached or is full (nothing was stored), and InDoubt when it went away in
@@ -115,7 +119,7 @@ class Store(KeyStore, Protocol):
     """
 
     async def accept(self, acceptance: Acceptance) -> Receipt:
-        """Store the messages and the idempotency record, count a trial: all or nothing.
+        """Store the messages, their links and the idempotency record, count a trial: all or nothing.
 
         Returns the receipt, or for a known idempotency key the first one with `replayed`. An idempotency record lives for 24 h.
         Raises Conflict (same key, other fingerprint), QuotaExceeded (trial used up), IdTaken.

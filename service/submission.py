@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import product
 
 from service import numbers, segments
 from service.accounts import Principal
 from service.errors import IdTaken, InDoubt, Invalid, InvalidRecipient, Missing, OptedOut, QuotaExceeded, Refused, Unavailable
 from service.fleet import Fleet
 from service.lifecycle import Status
-from service.messages import Ids, MtMessage, Receipt, Submit
+from service.links import Links
+from service.messages import Channel, Ids, MtMessage, Receipt, SealedKey, Submit
 from service.ports import Acceptance, Clock, Idempotency, Store
+from service.sealed import Replay
 
 MOST_RECIPIENTS = 1_000
 FARTHEST_DUE = timedelta(days=366)
@@ -29,6 +33,7 @@ class Submission:
     store: Store
     fleet: Fleet
     clock: Clock
+    links: Links
     ids: Ids = field(default_factory=Ids)
     on_queued: Callable[[int, str | None], None] = lambda account_id, device: None
     """told of each commit: the account, and the device if one was named"""
@@ -64,7 +69,8 @@ class Submission:
             key_id=principal.key.id,
             api=submit.api,
             recipient=_storable(recipient)[:64],
-            text=_storable(submit.text),
+            # what was to be sealed is kept nowhere
+            text="" if submit.seal else _storable(submit.text),
             segments=0,
             status=Status.FAILED,
             created=now,
@@ -87,10 +93,12 @@ class Submission:
     async def _accept(self, principal: Principal, submit: Submit) -> Receipt:
         now = self.clock()
         account = principal.account
-        online = self.fleet.choose(account.id, submit.device, submit.sim)
+        online = self._choose(account.id, submit)
         recipients = self._recipients(submit, account.default_country)
         for _ in range(_ID_TRIES):
-            messages = self._messages(principal, submit, recipients, now)
+            linked = self.links.write(submit, account.id, now)
+            messages = self._messages(principal, submit, linked.text, recipients, now)
+            replay = self._replay(submit)
             receipt = Receipt(
                 guids=tuple(m.guid for m in messages),
                 accepted=now,
@@ -99,19 +107,42 @@ class Submission:
                 sim=submit.sim,
                 trial=account.is_trial,
                 trial_sent=0,
+                whatsapp=Channel.WHATSAPP in submit.channels,
+                sealed=replay.seal(linked.key) if replay and linked.key else None,
             )
-            idempotency = _idempotency(submit)
-            acceptance = Acceptance(messages=messages, receipt=receipt, trial_limit=account.trial_limit, idempotency=idempotency)
+            acceptance = Acceptance(
+                messages=messages,
+                receipt=receipt,
+                trial_limit=account.trial_limit,
+                idempotency=_idempotency(submit, replay),
+                links=linked.links,
+                sealed=linked.sealed,
+            )
             try:
-                return await self.store.accept(acceptance)
+                return _told(await self.store.accept(acceptance), linked.key, replay)
             except IdTaken:
                 continue
             except InDoubt:
                 # what is on disk is a success, however it was learned; what is not may be tried again by the caller
                 if await self.store.exists(messages[0].id):
-                    return receipt
+                    return _told(receipt, linked.key, replay)
                 raise
         raise Unavailable("no free message id was found")
+
+    def _choose(self, account_id: int, submit: Submit) -> bool:
+        """Whether a device for each of the channels is online. Raises Invalid."""
+        online = [self.fleet.choose_whatsapp(account_id, submit.device)] if Channel.WHATSAPP in submit.channels else []
+        if Channel.SMS in submit.channels:
+            online.append(self.fleet.choose(account_id, submit.device, submit.sim))
+        return all(online)
+
+    def _replay(self, submit: Submit) -> Replay | None:
+        """How a sealed message's key is kept for a repeated submit."""
+        if not (submit.seal and submit.idempotency_key):
+            return None
+        if not submit.caller_secret:
+            raise Invalid("idempotency_key", "cannot be used with an encrypted message here")
+        return Replay(cipher=self.links.cipher, caller_secret=submit.caller_secret, idempotency_key=submit.idempotency_key)
 
     def _recipients(self, submit: Submit, default_country: str | None) -> list[str]:
         if not submit.recipients:
@@ -120,14 +151,14 @@ class Submission:
             raise Invalid("recipients", f"has more than {MOST_RECIPIENTS} numbers")
         return [numbers.normalise(r, default_country) for r in submit.recipients]
 
-    def _messages(self, principal: Principal, submit: Submit, recipients: list[str], now: datetime) -> tuple[MtMessage, ...]:
-        if not submit.text:
+    def _messages(self, principal: Principal, submit: Submit, text: str, recipients: list[str], now: datetime) -> tuple[MtMessage, ...]:
+        if not text:
             raise Missing("text")
-        count = segments.count(submit.text)
+        count = segments.count(text)
         due = _due(submit, now)
         expires = due + timedelta(seconds=_validity_s(submit, principal.account.validity_s))
         made = []
-        for recipient in recipients:
+        for recipient, channel in product(recipients, submit.channels):
             id, guid = self.ids.new(now)
             made.append(
                 MtMessage(
@@ -137,14 +168,16 @@ class Submission:
                     key_id=principal.key.id,
                     api=submit.api,
                     recipient=recipient,
-                    text=submit.text,
-                    segments=count,
+                    text=text,
+                    segments=count if channel is Channel.SMS else 1,
                     status=Status.SCHEDULED if due > now else Status.QUEUED,
                     created=now,
                     due=due,
                     expires=expires,
                     wanted_device=submit.device,
-                    wanted_sim=submit.sim,
+                    # a SIM slot means nothing to WhatsApp
+                    wanted_sim=submit.sim if channel is Channel.SMS else None,
+                    channel=channel,
                 )
             )
         return tuple(made)
@@ -166,13 +199,23 @@ def _validity_s(submit: Submit, default: int) -> int:
     return submit.validity_s
 
 
-def _idempotency(submit: Submit) -> Idempotency | None:
+def _told(receipt: Receipt, key: SealedKey | None, replay: Replay | None) -> Receipt:
+    """With what only the caller is told."""
+    if receipt.replayed and receipt.sealed and replay:
+        key = replay.open(receipt.sealed)
+    return receipt if key is None else replace(receipt, sealed_key=key)
+
+
+def _idempotency(submit: Submit, replay: Replay | None) -> Idempotency | None:
     key = submit.idempotency_key
     if not key:
         return None
     if len(key) > IDEMPOTENCY_KEY_MOST:
         raise Invalid("idempotency_key", f"is longer than {IDEMPOTENCY_KEY_MOST} characters")
-    return Idempotency(key=key, fingerprint=submit.fingerprint())
+    fingerprint = submit.fingerprint()
+    # hashed, because it is half of what opens a sealed receipt
+    hashed = hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
+    return Idempotency(key=hashed, fingerprint=replay.fingerprint(fingerprint) if replay else fingerprint)
 
 
 def _storable(text: str) -> str:

@@ -122,7 +122,9 @@ async def ripple() -> None:
 _ids = Ids()
 
 
-def mt_message(text: str = "hello", recipient: str = "+32495898697", *, attempts: int = 1, guid: str | None = None) -> MtMessage:
+def mt_message(
+    text: str = "hello", recipient: str = "+32495898697", *, attempts: int = 1, guid: str | None = None, **fields: Any
+) -> MtMessage:
     """As a driver is handed one."""
     id, new_guid = _ids.new(START)
     return MtMessage(
@@ -139,4 +141,5 @@ def mt_message(text: str = "hello", recipient: str = "+32495898697", *, attempts
         due=None,
         expires=START + timedelta(hours=72),
         attempts=attempts,
+        **fields,
     )

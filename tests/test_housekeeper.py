@@ -12,7 +12,9 @@ from adapters.reactor import EXPIRE_AT_ONCE, HOUSEKEEPING_S, Housekeeper
 from adapters.storage.memory import MemoryStore
 from service.errors import Unavailable
 from service.lifecycle import Status
+from service.links import ShortLink
 from service.ports import SentQuery
+from service.sealed import SealedText
 from tests.fakes import START, RecordingLog
 from tests.scripted_driver import PHONE, queue
 from tests.virtual_time import in_virtual_time, now, passed_s
@@ -50,6 +52,17 @@ class House:
 
     async def status(self) -> Status:
         return (await self.store.sent(SentQuery(account_id=1)))[0].status
+
+
+@in_virtual_time
+async def test_links_that_have_expired_are_erased_however_many() -> None:
+    house = House()
+    dates = {"created": START, "expires": START + timedelta(seconds=1)}
+    links = [ShortLink(code=str(i), account_id=1, url="https://a.test/", **dates) for i in range(EXPIRE_AT_ONCE + 1)]
+    house.store._link(links, SealedText(code="s", account_id=1, box=b"", **dates))
+    await asyncio.sleep(HOUSEKEEPING_S + 0.001)
+    assert (house.store._links, house.store._sealed) == ({}, {})
+    house.running.cancel()
 
 
 @in_virtual_time

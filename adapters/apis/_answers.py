@@ -16,10 +16,10 @@ from adapters.apis._spyne import fault_by_spyne, written_by_spyne
 
 _DECLARATION = b'<?xml version="1.0" encoding="utf-8"?>\n'
 _MARK = re.compile(r"@([\w.]+)@")
-_OPTIONAL = re.compile(r"<[\w:]+>@(port|ids)@</[\w:]+>")
+_OPTIONAL = re.compile(r"<[\w:]+>@(port|ids|encrypted\.key|encrypted\.url)@</[\w:]+>")
 _SPECIAL = re.compile("[&<>\r]")
 _TEXTS = ("sent", "id", "note", "datetime", "datetimeLocal", "iac_control", "iac_authorized", "send_with_whatsapp")
-_STRUCTS = {"encrypted": {"status": ""}, "trial_account": {"status": "", "sms_sent": 0}}
+_STRUCTS = {"encrypted": {"status": "", "key": "", "url": ""}, "trial_account": {"status": "", "sms_sent": 0}}
 _SAMPLE: dict[str, object] = dict.fromkeys(_TEXTS, "") | {"error": 0, "port": 0, "ids": [""]} | _STRUCTS
 """a result with every field"""
 
@@ -44,7 +44,8 @@ class _Answer:
             values = {mark: _escaped(value) for mark, value in values.items()}
         values["namespace"] = namespace if namespace == NAMESPACE else _escaped(namespace).replace('"', "&quot;")
         for name, element in self._optional.items():
-            value = result.get(name)
+            outer, _, inner = name.partition(".")
+            value = result[outer].get(inner) if inner else result.get(outer)
             several = value if isinstance(value, list | tuple) else () if value is None else (value,)
             values[name] = "".join([element % _escaped(str(one)) for one in several])
         return _DECLARATION + (self._template % values).encode("ascii", "xmlcharrefreplace")

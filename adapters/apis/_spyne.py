@@ -46,7 +46,8 @@ def _model(name: str, members: list[tuple[str, _Class]], sub_ns: str | None = No
 
 
 def _response(sub_ns: str | None) -> _Class:
-    encrypted = _model("Encrypted", [("status", Unicode(**_NEEDED))], sub_ns)
+    secrets = [("key", Unicode(**_OPTIONAL)), ("url", Unicode(**_OPTIONAL))]
+    encrypted = _model("Encrypted", [("status", Unicode(**_NEEDED)), *secrets], sub_ns)
     trial = _model("TrialAccount", [("status", Unicode(**_NEEDED)), ("sms_sent", Integer32(**_NEEDED))], sub_ns)
     result = _model(
         "SendSmsResult",

@@ -25,17 +25,20 @@ from service.accounts import Account, Principal, Scope
 from service.errors import Invalid, KeyMissing, Missing, QuotaExceeded, Refused, Unauthorized
 from service.gateway import Gateway
 from service.lifecycle import Status
-from service.messages import SEQUENCE_BITS, MtMessage, Receipt, Submit, id_of
+from service.messages import SEQUENCE_BITS, Channel, MtMessage, Receipt, Submit, id_of
 from service.numbers import vendor_form
 from service.ports import SentQuery
 
 NOTHING = frozenset({"", "0", "no", "false", "nil", "null", "none"})
 """values that ask for nothing: clients and generated stubs send them for what was not set"""
 
-LATER = ("shorturl", "sendwa", "waonly", "encrypt_message", "url_media", "pdf_with_image", "url_media_shorted")
+YES = frozenset({"1", "yes", "true", "on"})
+"""values that ask for an option"""
+
+LATER = ("url_media", "pdf_with_image", "url_media_shorted")
 """options that are known but cannot be granted"""
 
-FIELDS = {"text": "message", "sim": "port", "device": "sIdentifiant", "due": "schedule_timestamp"}
+FIELDS = {"text": "message", "sim": "port", "device": "sIdentifiant", "due": "schedule_timestamp", "channels": "sendwa"}
 """the core's field -> the vendor's parameter, where they differ"""
 
 CODES = {
@@ -145,9 +148,10 @@ async def send(gateway: Gateway, fields: Mapping[str, str], *, bearer: str | Non
     """Do what /sendsms does; the content of its `result`. Raises Refused."""
     caller = await authenticate(gateway, fields, bearer, Scope.SEND)
     try:
-        submit = _read(fields, api)
+        submit = _read(fields, api, bearer)
     except Invalid as refused:
-        unread = Submit(recipients=_recipients(fields), text=fields.get("message", ""), api=api)
+        seal = not _asks_nothing(fields.get("encrypt_message", ""))
+        unread = Submit(recipients=_recipients(fields), text=fields.get("message", ""), api=api, seal=seal)
         raise await gateway.submission.refuse(caller, unread, refused) from None
     return _result(await gateway.submission.submit(caller, submit), caller.account)
 
@@ -174,13 +178,12 @@ def _headers(refused: Refused, bearer: str | None) -> tuple[tuple[str, str], ...
     return ()
 
 
-def _read(fields: Mapping[str, str], api: str) -> Submit:
+def _read(fields: Mapping[str, str], api: str, bearer: str | None) -> Submit:
     get = fields.get
     for name in LATER:
         if name in fields and not _asks_nothing(fields[name]):
             raise Invalid(name, "asks for what this server does not offer")
-    if get("sendsms", "").strip() and _asks_nothing(fields["sendsms"]) and get("from") != "ssh":
-        raise Invalid("sendsms", "asks for no SMS, and nothing else was asked for")
+    seal = _wish(fields, "encrypt_message")
     return Submit(
         recipients=_recipients(fields),
         text=get("message", ""),
@@ -190,7 +193,34 @@ def _read(fields: Mapping[str, str], api: str) -> Submit:
         validity_s=_whole(get("validity_s"), "validity_s"),
         idempotency_key=get("idempotency_key") or None,
         api=api,
+        channels=_channels(fields),
+        shorten=_wish(fields, "shorturl"),
+        seal=seal,
+        # whichever of the two has let the caller in
+        caller_secret="\0".join((bearer or "", get("apikey", "").strip())) if seal else "",
     )
+
+
+def _channels(fields: Mapping[str, str]) -> tuple[Channel, ...]:
+    """`waonly` is `sendwa` without an SMS. The command line client (`from=ssh`) says no to both and means an SMS."""
+    sendwa, waonly = _wish(fields, "sendwa"), _wish(fields, "waonly")
+    no_sms = waonly or (bool(fields.get("sendsms", "").strip()) and _asks_nothing(fields["sendsms"]))
+    if not no_sms:
+        return (Channel.SMS, Channel.WHATSAPP) if sendwa else (Channel.SMS,)
+    if sendwa or waonly:
+        return (Channel.WHATSAPP,)
+    if fields.get("from") != "ssh":
+        raise Invalid("sendsms", "asks for no SMS, and nothing else was asked for")
+    return (Channel.SMS,)
+
+
+def _wish(fields: Mapping[str, str], name: str) -> bool:
+    value = fields.get(name)
+    if value is None or _asks_nothing(value):
+        return False
+    if value.strip().lower() not in YES:
+        raise Invalid(name, "must be 1, yes or empty")
+    return True
 
 
 def _recipients(fields: Mapping[str, str]) -> tuple[str, ...]:
@@ -232,6 +262,7 @@ def _instant(value: str | None) -> datetime | None:
 
 def _result(receipt: Receipt, account: Account) -> dict[str, object]:
     utc, local = _both_times(int(receipt.accepted.timestamp()), account.time_zone)
+    sealed = receipt.sealed_key
     result: dict[str, object] = {
         "error": 0,
         "sent": "1",
@@ -242,8 +273,8 @@ def _result(receipt: Receipt, account: Account) -> dict[str, object]:
         "port": receipt.sim,
         "iac_control": "1",
         "iac_authorized": "1",
-        "send_with_whatsapp": "0",
-        "encrypted": {"status": "0"},
+        "send_with_whatsapp": "1" if receipt.whatsapp else "0",
+        "encrypted": {"status": "1", "key": sealed.key, "url": sealed.url} if sealed else {"status": "0"},
         "trial_account": {"status": "1" if receipt.trial else "0", "sms_sent": receipt.trial_sent},
     }
     if len(receipt.guids) > 1:

@@ -1,6 +1,7 @@
 """A phone without a radio: a real driver that puts a message on the air by writing a line to a file.
 
     <guid> <recipient>            the radio log: one line a send, by one write, before the answer leaves
+    <guid> <recipient> whatsapp   the same by WhatsApp, which a phone can whose device says so
 
 It never de-duplicates, so the file tells what a person would have received, twice if twice. What befalls a message is drawn from the
 seed, its guid and the number of the try, so that neither order nor neighbours change it. Timers come from an injected scheduler. With
@@ -21,7 +22,7 @@ from typing import Any, Protocol
 from service.errors import SendFailed, Unavailable
 from service.fleet import Device
 from service.lifecycle import Status
-from service.messages import Accepted, DeliveryReport, MoMessage, MtMessage
+from service.messages import Accepted, Channel, DeliveryReport, MoMessage, MtMessage
 from service.ports import Clock, Inbox
 
 REPEAT_S = 1.0
@@ -182,6 +183,8 @@ class Simulator:
 
     async def submit(self, message: MtMessage) -> Accepted:
         self._admit()
+        if message.channel is Channel.WHATSAPP and not self.device.whatsapp:
+            raise SendFailed("this phone has no WhatsApp", permanent=True)
         device_message_id = f"{message.guid}-{message.attempts}"
         fate = self._same_fate or draw(self._behaviour, device_message_id)
         if fate.latency_s:
@@ -244,7 +247,8 @@ class Simulator:
         if self._radio is None:
             return
         try:
-            os.write(self._radio, f"{message.guid} {message.recipient}\n".encode())
+            by = " whatsapp" if message.channel is Channel.WHATSAPP else ""
+            os.write(self._radio, f"{message.guid} {message.recipient}{by}\n".encode())
         except OSError as error:
             raise SendFailed(f"the radio log cannot be written: {error.strerror}") from None
 

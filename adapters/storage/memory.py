@@ -11,12 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from adapters.storage.memory_links import MemoryLinks
 from adapters.storage.rows import check, fingerprint_of, storable, storable_or_none
 from service.accounts import Account, ApiKey
 from service.errors import Conflict, IdTaken, QuotaExceeded
 from service.fleet import Device
 from service.lifecycle import Status, advance
-from service.messages import DeliveryReport, MoMessage, MtMessage, Receipt, queue_of
+from service.messages import Channel, DeliveryReport, MoMessage, MtMessage, Receipt, queue_of
 from service.ports import Acceptance, SentQuery, Settlement
 
 IDEMPOTENCY = timedelta(hours=24)
@@ -29,7 +30,7 @@ class _Lease:
 
 
 @dataclass
-class MemoryStore:
+class MemoryStore(MemoryLinks):
     """A service.ports.Store."""
 
     inbox: list[tuple[int, MoMessage]] = field(default_factory=list)
@@ -38,7 +39,7 @@ class MemoryStore:
     _queues: defaultdict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
     """ids of those that wait"""
     _pinned: dict[int, str] = field(default_factory=dict)
-    """the device that must have the next try"""
+    """the queue of the device that must have the next try"""
     _leases: dict[int, _Lease] = field(default_factory=dict)
     _reported: dict[tuple[str, str], int] = field(default_factory=dict)
     _receptions: set[tuple[str, bytes]] = field(default_factory=set)
@@ -69,6 +70,7 @@ class MemoryStore:
         if acceptance.trial_limit is not None and used > acceptance.trial_limit:
             raise QuotaExceeded(f"the trial allows {acceptance.trial_limit} messages")
         self._keep(acceptance.messages)
+        self._link(acceptance.links, acceptance.sealed)
         if acceptance.trial_limit is not None:
             self._trials[account_id] = used
             receipt = replace(receipt, trial_sent=used)
@@ -110,7 +112,9 @@ class MemoryStore:
         return min((m.due for m in self._waiting(device) if m.due is not None), default=None)
 
     def _waiting(self, device: Device) -> list[MtMessage]:
-        ids = self._queues[device.id] | self._queues[queue_of(device.account_id, None)]
+        channels = [Channel.SMS, *[Channel.WHATSAPP] * device.whatsapp]
+        queues = [queue_of(device.account_id, wanted, channel) for wanted in (device.id, None) for channel in channels]
+        ids = set().union(*(self._queues[queue] for queue in queues))
         return [m for m in map(self._messages.__getitem__, ids) if (m.wanted_sim or 0) <= device.sims]
 
     def _leave_queue(self, id: int) -> MtMessage:
@@ -122,7 +126,7 @@ class MemoryStore:
     def _requeue(self, message: MtMessage, due: datetime, *, same_device: bool) -> None:
         self._messages[message.id] = replace(message, status=Status.QUEUED, due=due, finished=None)
         if same_device and message.device:
-            self._pinned[message.id] = message.device
+            self._pinned[message.id] = queue_of(message.account_id, message.device, message.channel)
         self._queues[self._pinned.get(message.id, message.queue)].add(message.id)
 
     async def settle(self, settlement: Settlement) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 from service.accounts import Account, ApiKey, Scope
 from service.errors import Invalid
 from service.lifecycle import Status
-from service.messages import MoMessage, MtMessage, Receipt, queue_of
+from service.messages import WHATSAPP_QUEUE, Channel, MoMessage, MtMessage, Receipt, queue_of
 from service.ports import Acceptance
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -82,7 +82,7 @@ def row_of(m: MtMessage) -> tuple[Any, ...]:
         ms(m.expires),
         m.wanted_device,
         m.wanted_sim or 0,
-        queue_of(m.account_id, m.wanted_device),
+        queue_of(m.account_id, m.wanted_device, m.channel),
         m.device,
         m.device_message_id,
         m.attempts,
@@ -118,6 +118,7 @@ def message_of(row: Sequence[Any]) -> MtMessage:
         finished=when_or_none(finished),
         refusal=refusal,
         error=error,
+        channel=Channel.WHATSAPP if row[14].endswith(WHATSAPP_QUEUE) else Channel.SMS,
     )
 
 
@@ -129,6 +130,8 @@ def receipt_to_json(receipt: Receipt) -> str:
         "device_online": receipt.device_online,
         "sim": receipt.sim,
         "trial": receipt.trial,
+        "whatsapp": receipt.whatsapp,
+        "sealed": receipt.sealed,
     }
     return json.dumps(fields)
 

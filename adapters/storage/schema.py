@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Column, ColumnElement, ForeignKey, Index, Integer, LargeBinary, MetaData, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, ColumnElement, ForeignKey, Index, Integer, LargeBinary, MetaData, Table, Text, false
 
 metadata = MetaData(
     naming_convention={
@@ -58,6 +58,7 @@ devices = Table(
     Column("phone_number", Text, comment="Its own number, where known."),
     Column("sims", Integer, nullable=False, comment="How many SIM slots it has."),
     Column("time_zone", Text, comment="IANA name, when it told one."),
+    Column("whatsapp", Boolean, nullable=False, server_default=false(), comment="Whether it can send WhatsApp messages."),
     comment="What can put messages on the air.",
 )
 
@@ -78,6 +79,7 @@ messages = Table(
     Column("expires", BigInteger, nullable=False, comment="When it has waited too long."),
     Column("wanted_device", Text, comment="The device that it asked for."),
     Column("wanted_sim", Integer, nullable=False, server_default="0", comment="The SIM slot that it asked for; 0 for any."),
+    # messages by WhatsApp have queues of their own, whose names end in -wa: that is where their channel is kept
     Column("queue", Text, nullable=False, comment="Where it waits: a device, or an account's pool."),
     Column("device", Text, comment="The device that sent it or is sending it."),
     Column("device_message_id", Text, comment="What that device calls it."),
@@ -120,12 +122,38 @@ idempotency = Table(
     "idempotency",
     metadata,
     Column("account_id", BigInteger, primary_key=True, autoincrement=False, comment="Whose key it is."),
+    # its SHA-256: it is half of what opens the receipt of a sealed message
     Column("key", Text, primary_key=True, comment="What the caller chose."),
     Column("fingerprint", LargeBinary, nullable=False, comment="SHA-256 of the first request."),
     Column("created", BigInteger, nullable=False, comment="When that was; it is replayed for 24 hours."),
     Column("receipt", Text, nullable=False, comment="Its answer, as JSON, without trial_sent."),
     Column("trial_sent", Integer, nullable=False, comment="What its answer said about the trial."),
     comment="Answers to be given again to callers that ask again.",
+    sqlite_with_rowid=False,
+)
+
+links = Table(
+    "links",
+    metadata,
+    Column("code", Text, primary_key=True, comment="The end of its address; unguessable."),
+    Column("account_id", BigInteger, nullable=False, comment="Whose message it stands in."),
+    Column("url", Text, nullable=False, comment="Where it leads, as it stood in the message."),
+    Column("created", BigInteger, nullable=False, comment="When the message was accepted."),
+    Column("expires", BigInteger, nullable=False, comment="When it leads nowhere any more and is erased."),
+    Column("clicks", BigInteger, nullable=False, server_default="0", comment="How often it was followed."),
+    comment="Short links in messages.",
+    sqlite_with_rowid=False,
+)
+
+sealed = Table(
+    "sealed",
+    metadata,
+    Column("code", Text, primary_key=True, comment="The end of its address; unguessable."),
+    Column("account_id", BigInteger, nullable=False, comment="Whose message it is."),
+    Column("box", LargeBinary, nullable=False, comment="The text, encrypted by AES-256-GCM under a key that is not kept."),
+    Column("created", BigInteger, nullable=False, comment="When the message was accepted."),
+    Column("expires", BigInteger, nullable=False, comment="When it is erased."),
+    comment="Texts of sealed messages.",
     sqlite_with_rowid=False,
 )
 
@@ -153,3 +181,5 @@ _index("ix_messages_reported", _m.device, _m.device_message_id, _m.id, where=_m.
 _index("ix_messages_leased", _m.leased_until, where=_m.leased_until.is_not(None))
 Index("ix_received_account", received.c.account_id, received.c.id)
 Index("ix_idempotency_created", idempotency.c.created)
+Index("ix_links_expires", links.c.expires)
+Index("ix_sealed_expires", sealed.c.expires)

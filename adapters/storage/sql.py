@@ -12,12 +12,13 @@ from typing import Any, Protocol
 
 from adapters.storage import rows
 from adapters.storage.rows import ms, ms_or_none, storable, storable_or_none
+from adapters.storage.sql_links import SqlLinks, row_of
 from adapters.storage.transactions import LAST_ID
 from service.accounts import Account, ApiKey
 from service.errors import Conflict, IdTaken
 from service.fleet import Device
 from service.lifecycle import Status
-from service.messages import DeliveryReport, Ids, MoMessage, MtMessage, Receipt, id_of, queue_of
+from service.messages import Channel, DeliveryReport, Ids, MoMessage, MtMessage, Receipt, id_of, queue_of
 from service.ports import Acceptance, SentQuery, Settlement
 
 _FINISHED = frozenset(s for s in Status if s.is_final)
@@ -39,7 +40,7 @@ class Engine(Protocol):
 
 
 @dataclass(kw_only=False)
-class SqlStore:
+class SqlStore(SqlLinks):
     """A service.ports.Store."""
 
     engine: Engine
@@ -67,7 +68,10 @@ class SqlStore:
             idempotency = (acceptance.idempotency.key, acceptance.idempotency.fingerprint, kept, ms(receipt.accepted))
         rows.check(acceptance)
         messages = tuple(map(rows.row_of, acceptance.messages))
-        first, used = await self.engine.write("accept", messages, acceptance.messages[0].account_id, acceptance.trial_limit, idempotency)
+        is_linked = bool(acceptance.links or acceptance.sealed)
+        operation, links = ("accept_with_links", _linked(acceptance)) if is_linked else ("accept", ())
+        account_id = acceptance.messages[0].account_id
+        first, used = await self.engine.write(operation, messages, account_id, acceptance.trial_limit, idempotency, *links)
         return rows.counted(receipt, used) if first is None else rows.receipt_of_json(first, used)
 
     async def keep_refused(self, message: MtMessage) -> None:
@@ -172,13 +176,23 @@ class SqlStore:
         await self.engine.write("tell", "save_device", dict(zip(device.__slots__, astuple(device), strict=True)))
 
     async def devices(self) -> list[Device]:
-        return [Device(**dict(zip(Device.__slots__, row, strict=True))) for row in await self.engine.read("ask", "devices", {})]
+        found = [dict(zip(Device.__slots__, row, strict=True)) for row in await self.engine.read("ask", "devices", {})]
+        return [Device(**{**fields, "whatsapp": bool(fields["whatsapp"])}) for fields in found]
 
 
 def _lanes(device: Device) -> tuple[tuple[str, int], ...]:
-    """The device's own queue and its account's pool, for each SIM that it has and for messages that leave the SIM to us (0)."""
+    """The device's own queue and its account's pool, for each SIM that it has and for messages that leave the SIM to us (0); with WhatsApp
+    the same two again."""
     queues = (device.id, queue_of(device.account_id, None))
-    return tuple((queue, sim) for queue in queues for sim in range(device.sims + 1))
+    lanes = tuple((queue, sim) for queue in queues for sim in range(device.sims + 1))
+    if not device.whatsapp:
+        return lanes
+    return (*lanes, *((queue_of(device.account_id, wanted, Channel.WHATSAPP), 0) for wanted in (device.id, None)))
+
+
+def _linked(acceptance: Acceptance) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """Rows of links, rows of sealed."""
+    return tuple(map(row_of, acceptance.links)), (row_of(acceptance.sealed),) if acceptance.sealed else ()
 
 
 def _pattern(keyword: str) -> str:

@@ -37,7 +37,9 @@ from sqlalchemy.dialects.sqlite import insert as upsert_sqlite
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from adapters.storage import schema
+from adapters.storage.statements_links import linking
 from service.lifecycle import Status, advance
+from service.messages import WHATSAPP_QUEUE
 
 m = schema.messages.c
 
@@ -73,6 +75,7 @@ def _compile(element: Executable, dialect: Dialect) -> Statement:
 def _all(dialect: str) -> Mapping[str, Executable]:
     upsert = upsert_postgresql if dialect == "postgresql" else upsert_sqlite
     always = {**_accepting(upsert), **_sending(), **_reporting(), **_reading(), **_receiving(upsert), **_owning(upsert)}
+    always.update(linking())
     return {**always, **_asking(upsert, dialect)}
 
 
@@ -174,6 +177,8 @@ def _sending() -> dict[str, Executable]:
 
 def _settle(told: Status) -> Update:
     same_device = cast(bindparam("same_device"), Boolean)
+    keeps = and_(same_device, m.device.is_not(None))
+    is_whatsapp = m.queue.like(literal_column(f"'%{WHATSAPP_QUEUE}'", Text))
     status: ColumnElement[Any] = _word(told)
     due: ColumnElement[Any] = _p("due", m.due)
     if told is Status.OUTCOME_UNKNOWN:
@@ -185,7 +190,9 @@ def _settle(told: Status) -> Update:
         .values(
             status=status,
             due=due,
-            queue=case((and_(same_device, m.device.is_not(None)), m.device), else_=m.queue),
+            queue=case(
+                (and_(keeps, is_whatsapp), m.device.concat(literal_column(f"'{WHATSAPP_QUEUE}'", Text))), (keeps, m.device), else_=m.queue
+            ),
             sent=func.coalesce(_p("sent", m.sent), m.sent),
             finished=_p("finished", m.finished),
             device_message_id=func.coalesce(_p("device_message_id", m.device_message_id), m.device_message_id),

@@ -15,6 +15,7 @@ from itertools import chain
 from operator import itemgetter
 from typing import Any
 
+from adapters.storage import transactions_links
 from service.errors import Conflict, QuotaExceeded
 
 Row = tuple[Any, ...]
@@ -25,6 +26,8 @@ Transaction = Generator[Ask, Answer, Any]
 
 IDEMPOTENCY_MS = 24 * 3600 * 1000
 LAST_ID = (1 << 63) - 1
+WHATSAPP_QUEUE = "-wa"
+"""as service.messages has it, which would take memory of the writing process"""
 _by_due = itemgetter(1, 0)
 
 
@@ -112,7 +115,7 @@ def recover(now: int, leased_by: str | None, deduplicating: Sequence[str]) -> Ge
         lease = {"id": id, "leased_until": leased_until, "now": now}
         if device in deduplicating:
             # only this device knows that it has it already, so no other may be asked
-            requeued.append({**lease, "queue": device})
+            requeued.append({**lease, "queue": device + WHATSAPP_QUEUE if queue.endswith(WHATSAPP_QUEUE) else device})
         elif resend_unknown:
             requeued.append({**lease, "queue": queue})
         else:
@@ -167,6 +170,7 @@ OPERATIONS: Mapping[str, Callable[..., Transaction]] = {
     "receive": receive,
     "ask": ask,
     "tell": tell,
+    **transactions_links.operations(accept),
 }
 
 MAY_INTERLEAVE = frozenset({"accept", "settle", "report", "receive", "tell"})

@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 from twisted.internet.task import Clock
 
+from adapters.aes_gcm import AesGcm
 from adapters.apis import ApiSettings
 from adapters.call import Api
 from adapters.storage.memory import MemoryStore
@@ -19,6 +20,7 @@ from service.accounts import ALL_SCOPES, Account, Accounts, ApiKey, Scope, diges
 from service.dispatch import Dispatch
 from service.fleet import Device, Fleet
 from service.gateway import Gateway
+from service.links import Links
 from service.mailbox import Mailbox
 from service.messages import MtMessage
 from service.outcome import Outcome
@@ -37,17 +39,20 @@ class MemoryGateway:
     def __init__(self, build: Any, settings: ApiSettings | None = None, *, store: MemoryStore | None = None) -> None:
         """`build` is the `api` of a file in adapters/apis."""
         self.clock, self.store, self.fleet, self.log = FakeClock(), store or MemoryStore(), Fleet(), Log()
+        settings = settings or ApiSettings()
+        self.links = Links(store=self.store, cipher=AesGcm(), clock=self.clock, public_url=settings.public_url)
         self.gateway = Gateway(
             accounts=Accounts(store=self.store, clock=self.clock),
-            submission=Submission(store=self.store, fleet=self.fleet, clock=self.clock),
+            submission=Submission(store=self.store, fleet=self.fleet, clock=self.clock, links=self.links),
             mailbox=Mailbox(store=self.store),
             fleet=self.fleet,
             clock=self.clock,
             store=self.store,
+            links=self.links,
         )
         self.dispatch = Dispatch(store=self.store, clock=self.clock, node="here", sleep=asyncio.sleep)
         self.outcome = Outcome(store=self.store, fleet=self.fleet, dispatch=self.dispatch, clock=self.clock)
-        self.api: Api = build(self.gateway, settings or ApiSettings())
+        self.api: Api = build(self.gateway, settings)
         self.door = FrontDoor([self.api], log=self.log, clock=Clock())
 
     async def account(self, key: str = KEY, scopes: Scope = ALL_SCOPES, expires: datetime | None = None, **fields: Any) -> Account:

@@ -33,6 +33,7 @@ from tests.apis.smsmobileapi_peer import (
 from tests.fakes import on_the_loop
 
 MESSAGE = "Invalid parameter: "
+WISHES = ("shorturl", "sendwa", "waonly", "encrypt_message")
 
 REFUSED: list[tuple[dict[str, str], int, str, str]] = [
     ({"recipients": ""}, 400, "missing_parameter", "Missing required parameter: recipients"),
@@ -59,7 +60,18 @@ REFUSED: list[tuple[dict[str, str], int, str, str]] = [
     ({"idempotency_key": "k" * 256}, 400, "invalid_parameter", MESSAGE + "idempotency_key is longer than 255 characters"),
     ({"sendsms": "0"}, 400, "invalid_parameter", MESSAGE + "sendsms asks for no SMS, and nothing else was asked for"),
     ({"sendsms": "0", "from": "python"}, 400, "invalid_parameter", MESSAGE + "sendsms asks for no SMS, and nothing else was asked for"),
-    ({"waonly": "yes"}, 400, "invalid_parameter", MESSAGE + "waonly asks for what this server does not offer"),
+    ({"url_media": "https://a.test/a.pdf"}, 400, "invalid_parameter", MESSAGE + "url_media asks for what this server does not offer"),
+    ({"waonly": "yes"}, 400, "invalid_parameter", MESSAGE + "sendwa no phone of this account can send WhatsApp messages"),
+    ({"sendwa": "1"}, 400, "invalid_parameter", MESSAGE + "sendwa no phone of this account can send WhatsApp messages"),
+    (
+        {"sendwa": "1", "sIdentifiant": "0000000000000001"},
+        400,
+        "invalid_parameter",
+        MESSAGE + "sendwa this phone has no WhatsApp",
+    ),
+    ({"waonly": "maybe"}, 400, "invalid_parameter", MESSAGE + "waonly must be 1, yes or empty"),
+    ({"sendwa": "2"}, 400, "invalid_parameter", MESSAGE + "sendwa must be 1, yes or empty"),
+    ({"shorturl": "maybe"}, 400, "invalid_parameter", MESSAGE + "shorturl must be 1, yes or empty"),
 ]
 
 
@@ -229,7 +241,7 @@ LONG = "x" * 10_000
 
 
 @pytest.mark.parametrize(
-    "name", [*SEND, "port", "sIdentifiant", "sendsms", "schedule_timestamp", "validity_s", "idempotency_key", "from", *LATER]
+    "name", [*SEND, "port", "sIdentifiant", "sendsms", "schedule_timestamp", "validity_s", "idempotency_key", "from", *LATER, *WISHES]
 )
 @pytest.mark.parametrize("value", [LONG, "9" * 10_000, "é😀" * 5_000, " " * 10_000, "+" * 10_000, "," * 10_000])
 @on_the_loop

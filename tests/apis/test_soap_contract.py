@@ -135,7 +135,7 @@ def test_the_private_name_of_spyne_is_still_there() -> None:
 
 RESULTS = st.fixed_dictionaries(
     {name: st.just(0) if name == "error" else XML_TEXT for name, value in RESULT.items() if isinstance(value, str | int)}
-    | {"encrypted": st.fixed_dictionaries({"status": XML_TEXT})}
+    | {"encrypted": st.fixed_dictionaries({"status": XML_TEXT}, optional={"key": XML_TEXT, "url": XML_TEXT})}
     | {"trial_account": st.fixed_dictionaries({"status": XML_TEXT, "sms_sent": st.integers(0, 1 << 30)})}
     | {"port": st.none() | st.integers(1, 2)},
     optional={"ids": st.lists(XML_TEXT, max_size=3)},

@@ -14,7 +14,7 @@ from adapters.devices.simulator import REPEAT_S, Behaviour, Simulator, draw
 from service.errors import InDoubt, SendFailed, Unavailable
 from service.fleet import Device
 from service.lifecycle import Status
-from service.messages import Accepted
+from service.messages import Accepted, Channel
 from tests.fakes import FakeClock, FakeTimer, RecordingInbox, mt_message, on_the_loop, ripple
 
 DEVICE = Device(id="00112233445566ff", account_id=1, kind="simulator")
@@ -70,6 +70,21 @@ async def test_a_message_is_on_the_air_before_it_is_answered_and_each_send_is_a_
         assert not task.done()
     with pytest.raises(SendFailed):
         await task
+
+
+@on_the_loop
+async def test_a_phone_with_whatsapp_sends_by_it_and_one_without_refuses_for_good(tmp_path: Path) -> None:
+    log = tmp_path / "radio.log"
+    message = mt_message(channel=Channel.WHATSAPP)
+    async with Phone(Behaviour(), log) as phone:
+        with pytest.raises(SendFailed) as failed:
+            await phone.driver.submit(message)
+        assert failed.value.permanent
+        assert log.read_text() == ""
+        phone.driver.device = replace(DEVICE, whatsapp=True)
+        await phone.driver.submit(message)
+        await phone.driver.submit(replace(message, channel=Channel.SMS))
+    assert log.read_text() == f"{message.guid} +32495898697 whatsapp\n{message.guid} +32495898697\n"
 
 
 @on_the_loop

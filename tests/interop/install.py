@@ -22,6 +22,8 @@ Say = Callable[[str], None]
 
 _NUSOAP = Path("/usr/share/php/nusoap/nusoap.php")
 _PROBES: dict[str, tuple[str, ...]] = {
+    "chromium": ("chromium", "--version"),
+    "chromium-driver": ("chromedriver", "--version"),
     "curl": ("curl", "--version"),
     "nodejs": ("node", "--version"),
     "npm": ("npm", "--version"),

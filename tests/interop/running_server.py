@@ -53,13 +53,15 @@ class RunningServer:
 
 
 @contextmanager
-def running(data: Path) -> Iterator[RunningServer]:
-    """Started and healthy; stopped at the end, which must end it with exit code 0."""
+def running(data: Path, **settings: str) -> Iterator[RunningServer]:
+    """Started and healthy; stopped at the end, which must end it with exit code 0. {base} in a setting is its own address."""
     port = _free_port()
     log = data / "server.log"
     with open(log, "wb") as output:
-        process = subprocess.Popen([sys.executable, "run_server.py"], cwd=_ROOT, env=_environment(data, port), stdout=output, stderr=output)
-    server = RunningServer(base=f"http://127.0.0.1:{port}", process=process)
+        base = f"http://127.0.0.1:{port}"
+        environment = _environment(data, port) | {name: value.format(base=base) for name, value in settings.items()}
+        process = subprocess.Popen([sys.executable, "run_server.py"], cwd=_ROOT, env=environment, stdout=output, stderr=output)
+    server = RunningServer(base=base, process=process)
     try:
         wait_until(server.is_healthy)
         yield server

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -84,6 +85,25 @@ def test_a_device_or_a_sim_that_the_account_does_not_have_is_refused(device: str
     made = fleet(phone("one"), phone("two", sims=2), phone("theirs", 2, sims=3))
     with pytest.raises(Invalid) as refused:
         made.choose(1, device, sim)
+    assert refused.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("device", "online", "expected"),
+    [(None, (), False), (None, ("able",), True), (None, ("one",), False), ("able", ("able",), True), ("able", ("one",), False)],
+)
+def test_a_message_by_whatsapp_can_be_sent_now_if_a_device_that_has_it_is_online(
+    device: str | None, online: tuple[str, ...], expected: bool
+) -> None:
+    made = fleet(phone("one"), replace(phone("able"), whatsapp=True), online=online)
+    assert made.choose_whatsapp(1, device) is expected
+
+
+@pytest.mark.parametrize(("device", "field"), [(None, "channels"), ("one", "channels"), ("theirs", "device"), ("nowhere", "device")])
+def test_whatsapp_without_a_device_that_has_it_is_refused(device: str | None, field: str) -> None:
+    made = fleet(phone("one"), replace(phone("theirs", 2), whatsapp=True), online=("one", "theirs"))
+    with pytest.raises(Invalid) as refused:
+        made.choose_whatsapp(1, device)
     assert refused.value.field == field
 
 

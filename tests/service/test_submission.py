@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from adapters.aes_gcm import AesGcm
 from adapters.storage.memory import MemoryStore
 from service.accounts import Account, ApiKey, Principal
 from service.errors import (
@@ -26,6 +27,7 @@ from service.errors import (
 )
 from service.fleet import Device, Fleet
 from service.lifecycle import Status
+from service.links import Links
 from service.messages import MtMessage, Receipt, Submit
 from service.ports import Acceptance, SentQuery
 from service.submission import MOST_RECIPIENTS, REFUSED_ROWS_A_MINUTE, Submission
@@ -65,7 +67,10 @@ class Desk:
         self.woken: list[tuple[int, str | None]] = []
         self.account = Account(**{"id": 1, "name": "shop", "validity_s": 3600, **account})
         self.principal = Principal(account=self.account, key=ApiKey(id=5, account_id=self.account.id, label="", digest=b""))
-        self.submission = Submission(store=self.store, fleet=self.fleet, clock=self.clock, on_queued=lambda *told: self.woken.append(told))
+        links = Links(store=self.store, cipher=AesGcm(), clock=self.clock, public_url="https://sms.test")
+        self.submission = Submission(
+            store=self.store, fleet=self.fleet, clock=self.clock, links=links, on_queued=lambda *told: self.woken.append(told)
+        )
 
     async def submit(self, submit: Submit = SUBMIT, **changes: Any) -> Receipt:
         return await self.submission.submit(self.principal, replace(submit, **changes))

@@ -47,6 +47,11 @@ INDEX = {
     "forget": "ix_idempotency_created",
     "count_trial": "pk_accounts",
     "find_key": "uq_api_keys_digest",
+    "find_link": "pk_links",
+    "find_sealed": "pk_sealed",
+    "count_clicks": "pk_links",
+    "forget_links": "ix_links_expires",
+    "forget_sealed": "ix_sealed_expires",
 }
 
 
@@ -66,7 +71,7 @@ def _rows(delivered: int, waiting: int) -> list[dict[str, Any]]:
 
 
 def _parameters(statement: Statement) -> list[Any]:
-    texts = {"queue", "device", "device_message_id", "leased_by", "key", "guid", "error", "fingerprint", "digest", "pattern"}
+    texts = {"queue", "device", "device_message_id", "leased_by", "key", "guid", "error", "fingerprint", "digest", "pattern", "code"}
     values = {name: "d" if name in texts else 7 for name in statement.parameters}
     return [{**values, **_ODD, **statement.constants}[name] for name in statement.parameters]
 
@@ -99,6 +104,7 @@ def test_sqlite_searches_by_the_index(sqlite_plan: Plan, name: str) -> None:
     # SQLite has no name for its row number and makes up names for unnamed constraints
     expected = "INTEGER PRIMARY KEY" if INDEX[name] in ("pk_messages", "pk_accounts") else INDEX[name]
     expected = {"pk_idempotency": "PRIMARY KEY", "uq_api_keys_digest": "sqlite_autoindex_api_keys_1"}.get(expected, expected)
+    expected = "PRIMARY KEY" if expected in ("pk_links", "pk_sealed") else expected
     assert expected in plan
     assert "TEMP B-TREE" not in plan
     assert [line for line in plan.splitlines() if line.startswith("SCAN") and line != "SCAN CONSTANT ROW"] == []
