@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
 
-from adapters import cli, reactor
+from adapters import cli, control, reactor
 from adapters.apis import ApiSettings, load
 from adapters.data_folder import DataFolder, FolderInUse, open_folder
 from adapters.devices.simulator import Simulator
@@ -25,6 +25,7 @@ from service.dispatch import Dispatch
 from service.errors import Unavailable
 from service.fleet import Device, Fleet
 from service.gateway import Gateway
+from service.guesses import Guesses
 from service.mailbox import Mailbox
 from service.outcome import Outcome
 from service.ports import Driver, Inbox, Store
@@ -33,6 +34,7 @@ from service.submission import Submission
 FIRST_ACCOUNT = "default"
 RADIO_LOG = "radio.log"
 DRAIN_S = 10.0
+NOTE_USED_S = 20.0
 
 
 @dataclass(kw_only=True, slots=True)
@@ -61,8 +63,9 @@ async def start(settings: Settings, log: Any, opened: AsyncExitStack) -> Running
     dispatch = Dispatch(store=store, clock=utc_now, node=folder.node, sleep=asyncio.sleep)
     outcome = Outcome(store=store, fleet=fleet, dispatch=dispatch, clock=utc_now, on_unknown=lambda r: _unknown_report(log, r.device))
     submission = Submission(store=store, fleet=fleet, clock=utc_now)
+    accounts = Accounts(store=store, clock=utc_now, guesses=Guesses(on_many=lambda peer: log.warning("many_wrong_keys", peer=peer)))
     gateway = Gateway(
-        accounts=Accounts(store=store, clock=utc_now),
+        accounts=accounts,
         submission=submission,
         mailbox=Mailbox(store=store),
         fleet=fleet,
@@ -75,6 +78,9 @@ async def start(settings: Settings, log: Any, opened: AsyncExitStack) -> Running
     workers = [Worker(driver=driver, dispatch=dispatch, store=store, fleet=fleet, log=log) for driver in drivers]
     submission.on_queued, fleet.on_change = _wakers(workers)
     await _start_workers(workers, outcome, opened)
+    noting = asyncio.create_task(reactor.every(NOTE_USED_S, accounts.note_used, log))
+    opened.callback(noting.cancel)
+    opened.push_async_callback(await control.listen(folder.path, gateway, log=log))
     urls = await _listen(settings, gateway, log, opened)
     # what is there now stays, so no later collection need look at it: each full one cost 60 ms and showed in p99
     gc.collect()
@@ -110,7 +116,7 @@ async def _first_account(store: Store, folder: DataFolder, settings: Settings, l
         return account
     account = await store.create_account(Account(id=0, name=FIRST_ACCOUNT))
     secret = given or new_secret()
-    await store.create_key(ApiKey(id=0, account_id=account.id, label="first", digest=digest_of(secret)))
+    await store.create_key(ApiKey(id=0, account_id=account.id, label="first", digest=digest_of(secret), created=utc_now()))
     if given:
         log.info("first_account", account=account.name, key="the one that was given")
     elif sys.stderr.isatty():
