@@ -45,7 +45,9 @@ api_keys = Table(
     Column("digest", LargeBinary, nullable=False, unique=True, comment="SHA-256 of the secret."),
     Column("scopes", Integer, nullable=False, comment="Bits of service.accounts.Scope."),
     Column("expires", BigInteger, comment="When it ends; null for never."),
-    Column("networks", Text, nullable=False, server_default="", comment="From where it may be used, CIDR, spaces between; empty for anywhere."),
+    Column(
+        "networks", Text, nullable=False, server_default="", comment="From where it may be used, CIDR, spaces between; empty for anywhere."
+    ),
     Column("client_id", Text, comment="The public name of an OAuth2 client; null for an API key."),
     Column("created", BigInteger, comment="When it was made; null when nobody has noted it."),
     Column("used", BigInteger, comment="When it was last used, to about a minute."),

@@ -70,13 +70,18 @@ def _changing() -> dict[str, Executable]:
     changeable = _picked(_keys, ("label", "scopes", "expires", "networks"))
     used = _p("used", _keys.used)
     return {
-        "create_key": insert(schema.api_keys).values({name: _p(name, _keys[name]) for name in KEY_COLUMNS if name != "id"}).returning(_keys.id),
+        "create_key": insert(schema.api_keys)
+        .values({name: _p(name, _keys[name]) for name in KEY_COLUMNS if name != "id"})
+        .returning(_keys.id),
         "change_key": update(schema.api_keys).values({c.name: _p(c.name, c) for c in changeable}).where(*one).returning(_keys.id),
         "rotate_key": update(schema.api_keys)
         .values(digest=_p("new_digest", _keys.digest), former_digest=_keys.digest, former_ends=_p("former_ends", _keys.former_ends))
         .where(*one, _keys.digest == _p("digest", _keys.digest))
         .returning(_keys.id),
-        "revoke_key": update(schema.api_keys).values(revoked=_p("now", _keys.revoked), former_digest=null()).where(*one).returning(_keys.id),
+        "revoke_key": update(schema.api_keys)
+        .values(revoked=_p("now", _keys.revoked), former_digest=null())
+        .where(*one)
+        .returning(_keys.id),
         "note_used": update(schema.api_keys)
         .values(used=used)
         .where(_keys.id == _p("id", _keys.id), or_(_keys.used.is_(None), _keys.used < used)),
