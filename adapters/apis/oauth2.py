@@ -18,7 +18,7 @@ from urllib.parse import unquote_plus
 
 import orjson
 from oauthlib.common import Request
-from oauthlib.oauth2 import BackendApplicationServer, RequestValidator
+from oauthlib.oauth2 import BackendApplicationServer, OAuth2Error, RequestValidator
 
 from adapters.apis import ApiSettings
 from adapters.web import Api, Call, Reply, Route, Trouble
@@ -51,7 +51,10 @@ class _Endpoints:
 
     async def token(self, call: Call) -> Reply:
         decided = await self._resolve(call)
-        _, body, status = _server(decided).create_token_response(*_request(call))
+        try:
+            _, body, status = _server(decided).create_token_response(*_request(call))
+        except OAuth2Error as bad:  # what it finds before it looks at the grant it raises
+            return _error(bad.error, bad.description, bad.status_code)
         if decided.client is not None and decided.given is not None:
             await tokens.keep(self.gateway.accounts, decided.client, decided.given, scopes_of(decided.scopes))
         return _reply(body.encode(), status)
