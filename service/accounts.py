@@ -178,7 +178,7 @@ class KeyStore(Protocol):
         ...
 
     async def revoke_key(self, id: int, now: datetime) -> bool:
-        """End it and all its tokens, for good; False when there is none, or it is revoked."""
+        """End it, and with it all its tokens, for good; False when there is none, or it is revoked."""
         ...
 
     async def note_used(self, uses: Mapping[int, datetime]) -> None:

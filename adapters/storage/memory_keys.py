@@ -83,7 +83,6 @@ class MemoryKeys:
         was = self._working(id)
         if was is not None:
             self._keys[id] = replace(was, revoked=now, former_digest=None)
-        self._tokens = {digest: token for digest, token in self._tokens.items() if token.key_id != id}
         return was is not None
 
     def _working(self, id: int) -> ApiKey | None:

@@ -179,5 +179,4 @@ _clients = api_keys.c.client_id.is_not(None)
 # partial, or PostgreSQL would think of it as a way to the many keys that have none
 Index("ix_api_keys_client", api_keys.c.client_id, unique=True, sqlite_where=_clients, postgresql_where=_clients)
 Index("ix_api_keys_former", api_keys.c.former_digest)
-Index("ix_tokens_key", tokens.c.key_id)
 Index("ix_tokens_expires", tokens.c.expires)

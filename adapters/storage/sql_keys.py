@@ -77,7 +77,7 @@ class SqlKeys:
         return bool(await self.engine.write("ask", "rotate_key", change))
 
     async def revoke_key(self, id: int, now: datetime) -> bool:
-        return bool(await self.engine.write("revoke_key", id, ms(now)))
+        return bool(await self.engine.write("ask", "revoke_key", {"id": id, "now": ms(now)}))
 
     async def note_used(self, uses: Mapping[int, datetime]) -> None:
         for id, at in uses.items():

@@ -93,6 +93,5 @@ def _about_tokens() -> dict[str, Executable]:
     return {
         "create_token": insert(schema.tokens).values({c.name: _p(c.name, c) for c in _tokens}),
         "drop_token": delete(schema.tokens).where(_tokens.digest == _p("digest", _tokens.digest), of_client).returning(_tokens.key_id),
-        "drop_tokens": delete(schema.tokens).where(of_client),
         "forget_tokens": delete(schema.tokens).where(_tokens.expires <= _p("now", _tokens.expires)),
     }

@@ -18,15 +18,9 @@ def find_key(digest: bytes) -> Generator[Any, Any, tuple[str, Row] | None]:
     return None
 
 
-def revoke_key(id: int, now: int) -> Generator[Any, Any, bool]:
-    [revoked] = yield "revoke_key", [{"id": id, "now": now}]
-    yield "drop_tokens", [{"key_id": id}]
-    return bool(revoked)
-
-
 def create_token(token: dict[str, Any]) -> Transaction:
     yield "forget_tokens", [{"now": token["created"]}]
     yield "create_token", [token]
 
 
-OPERATIONS: Mapping[str, Callable[..., Transaction]] = {"find_key": find_key, "revoke_key": revoke_key, "create_token": create_token}
+OPERATIONS: Mapping[str, Callable[..., Transaction]] = {"find_key": find_key, "create_token": create_token}

@@ -207,6 +207,15 @@ async def test_a_client_says_who_it_is_by_either_secret_of_a_rotation() -> None:
 
 
 @on_the_loop
+async def test_a_client_that_has_ended_gets_no_token() -> None:
+    desk = await Desk().opened()
+    client, secret = await keys.create(desk.accounts, "shop", is_client=True, expires=START + HOUR)
+    desk.clock.advance(3600)
+    with pytest.raises(KeyExpired):
+        await tokens.client_of(desk.accounts, str(client.client_id), secret, peer=None)
+
+
+@on_the_loop
 async def test_a_token_works_for_an_hour_and_not_after_its_client_has_ended() -> None:
     desk = await Desk().opened()
     client, _ = await keys.create(desk.accounts, "shop", is_client=True)

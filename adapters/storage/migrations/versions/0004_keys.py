@@ -47,7 +47,6 @@ def _tokens() -> None:
         comment="Access tokens of OAuth2 clients; those that have ended are deleted.",
         sqlite_with_rowid=False,
     )
-    op.create_index("ix_tokens_key", "tokens", ["key_id"])
     op.create_index("ix_tokens_expires", "tokens", ["expires"])
 
 
