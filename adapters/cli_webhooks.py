@@ -52,6 +52,7 @@ def test(asking: Asking, **given: Any) -> None:
 
 @webhooks.command()
 @click.argument("id", type=int)
+@click.option("--finish", is_flag=True, default=None, help="from now on only the new secret counts")
 @asks
 def rotate(asking: Asking, **given: Any) -> None:
     """A new secret, shown once; for a while calls are signed with both."""
@@ -61,6 +62,7 @@ def rotate(asking: Asking, **given: Any) -> None:
 
 @webhooks.command()
 @click.argument("id", type=int)
+@click.option("--state", help="only those that are waiting, done or dead")
 @click.option("--limit", type=int, help="how many")
 @asks
 def deliveries(asking: Asking, **given: Any) -> None:
@@ -70,6 +72,7 @@ def deliveries(asking: Asking, **given: Any) -> None:
 
 @webhooks.command()
 @click.argument("id", type=int)
+@click.option("--delivery", type=int, help="only this one")
 @asks
 def replay(asking: Asking, **given: Any) -> None:
     """Make the calls again that were given up."""

@@ -48,9 +48,11 @@ class CommandFailed(Exception):
         self.kind = kind
 
 
-async def listen(folder: Path, gateway: Gateway, *, log: Any) -> Callable[[], Awaitable[None]]:
+async def listen(
+    folder: Path, gateway: Gateway, *, log: Any, commands: Mapping[str, Command] | None = None
+) -> Callable[[], Awaitable[None]]:
     """Answer on the folder's socket, which nobody else serves, since the folder is ours; returns what stops it."""
-    path, commands = folder / SOCKET, load()
+    path, known = folder / SOCKET, load() if commands is None else commands
     path.unlink(missing_ok=True)
     listening = _bound(path)
     under_way: set[asyncio.Task[None]] = set()
@@ -62,7 +64,7 @@ async def listen(folder: Path, gateway: Gateway, *, log: Any) -> Callable[[], Aw
         try:
             with suppress(OSError, ValueError, asyncio.IncompleteReadError):  # who has gone, or says too much, is not answered
                 while line := await reader.readline():
-                    async for answer in _answers(gateway, commands, line, log):
+                    async for answer in _answers(gateway, known, line, log):
                         writer.write(json.dumps(answer).encode() + b"\n")
                         await writer.drain()
         finally:

@@ -24,10 +24,10 @@ from tests.fakes import RecordingLog, on_the_loop
 
 
 @asynccontextmanager
-async def served(folder: Path) -> AsyncIterator[tuple[MemoryGateway, RecordingLog]]:
+async def served(folder: Path, commands: Any = None) -> AsyncIterator[tuple[MemoryGateway, RecordingLog]]:
     at, log = MemoryGateway(health.api), RecordingLog()
     await at.store.create_account(Account(id=0, name="default"))
-    stop = await control.listen(folder, at.gateway, log=log)
+    stop = await control.listen(folder, at.gateway, log=log, commands=commands)
     try:
         yield at, log
     finally:
@@ -109,7 +109,7 @@ async def test_what_cannot_be_done_is_said_and_the_next_line_is_answered(tmp_pat
 
 
 @on_the_loop
-async def test_progress_is_told_and_the_last_word_is_the_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_progress_is_told_and_the_last_word_is_the_result(tmp_path: Path) -> None:
     async def slow(gateway: Gateway, arguments: dict[str, Any]) -> AsyncIterator[Any]:
         for step in ("one", "two", {"done": arguments["what"]}):
             yield step
@@ -117,8 +117,7 @@ async def test_progress_is_told_and_the_last_word_is_the_result(tmp_path: Path, 
     async def broken(gateway: Gateway, arguments: dict[str, Any]) -> None:
         raise RuntimeError("a secret")
 
-    monkeypatch.setattr(control, "load", lambda: {"slow": slow, "broken": broken})
-    async with served(tmp_path) as (_, log):
+    async with served(tmp_path, {"slow": slow, "broken": broken}) as (_, log):
         answers = await say(tmp_path, b'{"command": "slow", "arguments": {"what": 1}}', b'{"command": "broken"}')
     assert answers[:3] == [{"progress": "one"}, {"progress": "two"}, {"result": {"done": 1}}]
     assert answers[3]["error"] == "internal" and "a secret" not in repr((answers, log.lines))
