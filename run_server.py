@@ -9,12 +9,11 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import Any
 
-from adapters import cli, reactor
-from adapters.aes_gcm import AesGcm
+from adapters import cli, control, reactor
 from adapters.apis import ApiSettings, load
+from adapters.bundle import gateway_over
 from adapters.data_folder import DataFolder, FolderInUse, open_folder
 from adapters.devices.simulator import Simulator
 from adapters.log import configure
@@ -22,20 +21,19 @@ from adapters.reactor import Housekeeper, Worker, utc_now
 from adapters.settings import Settings
 from adapters.storage import open_store
 from adapters.web import FrontDoor, Limits
-from service.accounts import Account, Accounts, ApiKey, digest_of, new_secret
+from service.accounts import Account, ApiKey, digest_of, new_secret
 from service.dispatch import Dispatch
 from service.errors import Unavailable
 from service.fleet import Device, Fleet
 from service.gateway import Gateway
-from service.links import Links
-from service.mailbox import Mailbox
+from service.guesses import Guesses
 from service.outcome import Outcome
 from service.ports import Driver, Inbox, Store
-from service.submission import Submission
 
 FIRST_ACCOUNT = "default"
 RADIO_LOG = "radio.log"
 DRAIN_S = 10.0
+NOTE_USED_S = 20.0
 
 
 @dataclass(kw_only=True, slots=True)
@@ -63,24 +61,17 @@ async def start(settings: Settings, log: Any, opened: AsyncExitStack) -> Running
     fleet = Fleet()
     dispatch = Dispatch(store=store, clock=utc_now, node=folder.node, sleep=asyncio.sleep)
     outcome = Outcome(store=store, fleet=fleet, dispatch=dispatch, clock=utc_now, on_unknown=lambda r: _unknown_report(log, r.device))
-    links = _links(settings, store)
-    opened.push_async_callback(links.close)
-    submission = Submission(store=store, fleet=fleet, clock=utc_now, links=links)
-    gateway = Gateway(
-        accounts=Accounts(store=store, clock=utc_now),
-        submission=submission,
-        mailbox=Mailbox(store=store),
-        fleet=fleet,
-        clock=utc_now,
-        store=store,
-        links=links,
-    )
+    gateway = gateway_over(store, fleet, settings, Guesses(on_many=lambda peer: log.warning("many_wrong_keys", peer=peer)))
+    opened.push_async_callback(gateway.links.close)
     account = await _first_account(store, folder, settings, log)
     drivers = await _drivers(settings, store, folder, fleet, account)
     await _keep_house(store, folder, drivers, log, opened)
     workers = [Worker(driver=driver, dispatch=dispatch, store=store, fleet=fleet, log=log) for driver in drivers]
-    submission.on_queued, fleet.on_change = _wakers(workers)
+    gateway.submission.on_queued, fleet.on_change = _wakers(workers)
     await _start_workers(workers, outcome, opened)
+    noting = asyncio.create_task(reactor.every(NOTE_USED_S, gateway.accounts.note_used, log))
+    opened.callback(noting.cancel)
+    opened.push_async_callback(await control.listen(folder.path, gateway, log=log))
     urls = await _listen(settings, gateway, log, opened)
     # what is there now stays, so no later collection need look at it: each full one cost 60 ms and showed in p99
     gc.collect()
@@ -106,17 +97,6 @@ async def _store(settings: Settings, folder: DataFolder, log: Any, opened: Async
     return store
 
 
-def _links(settings: Settings, store: Store) -> Links:
-    return Links(
-        store=store,
-        cipher=AesGcm(),
-        clock=utc_now,
-        public_url=settings.public_url,
-        short_lifetime=timedelta(days=settings.short_link_days),
-        sealed_lifetime=timedelta(days=settings.sealed_message_days),
-    )
-
-
 async def _first_account(store: Store, folder: DataFolder, settings: Settings, log: Any) -> Account:
     """On the very first start: the account and one key, shown once."""
     given = settings.bootstrap_api_key
@@ -127,7 +107,7 @@ async def _first_account(store: Store, folder: DataFolder, settings: Settings, l
         return account
     account = await store.create_account(Account(id=0, name=FIRST_ACCOUNT))
     secret = given or new_secret()
-    await store.create_key(ApiKey(id=0, account_id=account.id, label="first", digest=digest_of(secret)))
+    await store.create_key(ApiKey(id=0, account_id=account.id, label="first", digest=digest_of(secret), created=utc_now()))
     if given:
         log.info("first_account", account=account.name, key="the one that was given")
     elif sys.stderr.isatty():

@@ -1,4 +1,4 @@
-"""The command line: `dragoman serve`, `dragoman demo`. Without a command it serves."""
+"""The command line: `dragoman serve`, `dragoman demo`, and the commands of cli_*.py. Without a command it serves."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from typing import Any
 import click
 
 from adapters import settings as setting
+from adapters.cli_accounts import accounts, devices, log, send
+from adapters.cli_keys import keys, oauth
+from adapters.cli_webhooks import webhooks
 from adapters.demo import run_demo
 from adapters.settings import Settings, SettingsError
 
@@ -77,3 +80,7 @@ def _read(config: Path | None, flags: dict[str, Any]) -> Settings:
         for complaint in wrong.complaints:
             click.echo(f"error: {complaint}", err=True)
         sys.exit(WRONG_SETTINGS)
+
+
+for _command in (accounts, keys, oauth, devices, webhooks, send, log):
+    dragoman.add_command(_command)

@@ -173,6 +173,18 @@ class Housekeeper:
                 self.log.error("housekeeping_failed", error=type(bug).__name__, frames=frames(bug))
 
 
+async def every(seconds: float, what: Callable[[], Awaitable[None]], log: Any) -> None:
+    """Do it again and again; that it failed is logged, and does not end it."""
+    while True:
+        await asyncio.sleep(seconds)
+        try:
+            await what()
+        except Unavailable as away:
+            log.warning("store_unavailable", why=away.why)
+        except Exception as bug:
+            log.error("housekeeping_failed", error=type(bug).__name__, frames=frames(bug))
+
+
 def frames(error: BaseException) -> list[str]:
     """Where an error was raised, without its text and values: they may hold a key or a message."""
     found = []

@@ -84,6 +84,19 @@ class Forbidden(Refused):
     kind = "forbidden"
 
 
+class ScopeMissing(Forbidden):
+    """`scope` is what the key lacks."""
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(f"the API key may not do this: it lacks the scope {scope}")
+        self.scope = scope
+
+
+class WrongNetwork(Forbidden):
+    def __init__(self) -> None:
+        super().__init__("the API key may not be used from this address")
+
+
 class NotFound(Refused):
     """No such message or device, or it is another account's, which is the same to a caller."""
 
@@ -110,6 +123,10 @@ class QuotaExceeded(Refused):
     def __init__(self, why: str, retry_after_s: int | None = None) -> None:
         super().__init__(why)
         self.retry_after_s = retry_after_s
+
+
+class TooManyGuesses(QuotaExceeded):
+    """A wrong key, after many wrong keys from the same address. A good one is never answered so."""
 
 
 class Unavailable(Refused):

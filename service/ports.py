@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from service.accounts import Account, ApiKey, KeyStore
+from service.accounts import KeyStore
 from service.fleet import Device
 from service.lifecycle import Status
 from service.links import LinkStore, ShortLink
@@ -171,15 +171,6 @@ class Store(KeyStore, LinkStore, Protocol):
 
     async def received(self, message: MoMessage, account_id: int, now: datetime) -> bool:
         """Keep an incoming message; False when this very reception is kept already."""
-        ...
-
-    async def create_account(self, account: Account) -> Account:
-        """`id` is ignored; the stored account is returned. Raises Conflict when the name is taken."""
-        ...
-
-    async def find_account(self, name: str) -> Account | None: ...
-    async def create_key(self, key: ApiKey) -> ApiKey:
-        """`id` is ignored; the stored key is returned."""
         ...
 
     async def save_device(self, device: Device) -> None:

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from adapters.bundle import gateway_over
 from adapters.settings import read
 from adapters.storage.memory import MemoryStore
-from run_server import _links
+from service.fleet import Fleet
+from service.guesses import Guesses
 from tests.test_server import KEY, Server
 
 
@@ -68,7 +70,7 @@ def test_the_settings_reach_the_links() -> None:
         "DRAGOMAN_SHORT_LINK_DAYS": "7",
         "DRAGOMAN_SEALED_MESSAGE_DAYS": "2",
     }
-    links = _links(read(environment=environment), MemoryStore())
+    links = gateway_over(MemoryStore(), Fleet(), read(environment=environment), Guesses()).links
     assert (links.public_url, links.short_lifetime, links.sealed_lifetime) == ("https://sms.test", timedelta(days=7), timedelta(days=2))
-    default = _links(read(environment={}), MemoryStore())
+    default = gateway_over(MemoryStore(), Fleet(), read(environment={}), Guesses()).links
     assert (default.public_url, default.short_lifetime, default.sealed_lifetime) == (None, timedelta(days=365), timedelta(days=30))

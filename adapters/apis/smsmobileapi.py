@@ -22,7 +22,7 @@ import orjson
 from adapters.apis import ApiSettings
 from adapters.web import Api, Call, Reply, Route, Trouble
 from service.accounts import Account, Principal, Scope
-from service.errors import Invalid, KeyMissing, Missing, QuotaExceeded, Refused, Unauthorized
+from service.errors import Invalid, KeyMissing, Missing, QuotaExceeded, Refused, ScopeMissing, TooManyGuesses, Unauthorized
 from service.gateway import Gateway
 from service.lifecycle import Status
 from service.messages import SEQUENCE_BITS, Channel, MtMessage, Receipt, Submit, id_of
@@ -93,11 +93,11 @@ class _Endpoints:
         header = call.header("idempotency-key")
         if header:
             fields = {**fields, "idempotency_key": header}
-        return _json({"result": await send(self.gateway, fields, bearer=bearer_of(call), api="smsmobileapi")})
+        return _json({"result": await send(self.gateway, fields, bearer=bearer_of(call), peer=call.peer, api="smsmobileapi")})
 
     async def log_sent_sms(self, call: Call) -> Reply:
         fields = call.fields()
-        caller = await authenticate(self.gateway, fields, bearer_of(call), Scope.READ)
+        caller = await authenticate(self.gateway, fields, bearer_of(call), Scope.READ, peer=call.peer)
         rows = await self.gateway.mailbox.sent(_query(fields, caller.account))
         return _json({"result": {"error": "0", "sms": [_sent_row(row, self._zone(row, caller.account)) for row in rows]}})
 
@@ -109,7 +109,7 @@ class _Endpoints:
         else:
             status, code, message = code_of(error)
             headers = _headers(error, bearer_of(call))
-            if any(name == "WWW-Authenticate" for name, _ in headers):
+            if isinstance(error, Unauthorized) and headers:
                 status = 401
             if self.settings.legacy_errors:
                 status = 200
@@ -131,22 +131,27 @@ def bearer_of(call: Call) -> str | None:
     return token.strip() or None if scheme.lower() == "bearer" else None
 
 
-async def authenticate(gateway: Gateway, fields: Mapping[str, str], bearer: str | None, scope: Scope) -> Principal:
-    """The key may come as `apikey` or as a Bearer token; where both come, one that is valid suffices."""
+async def authenticate(
+    gateway: Gateway, fields: Mapping[str, str], bearer: str | None, scope: Scope, *, peer: str | None = None
+) -> Principal:
+    """The key may come as `apikey` or as a Bearer token; where both come, one that is valid suffices.
+
+    `peer` is the caller's address; a key that is held to networks is refused where it is not said.
+    """
     key = fields.get("apikey", "").strip()
     if bearer is None:
-        return await gateway.accounts.authenticate(key, scope)
+        return await gateway.accounts.authenticate(key, scope, peer=peer)
     try:
-        return await gateway.accounts.authenticate(bearer, scope)
-    except Unauthorized:
+        return await gateway.accounts.authenticate(bearer, scope, peer=peer)
+    except (Unauthorized, TooManyGuesses):
         if not key:
             raise
-        return await gateway.accounts.authenticate(key, scope)
+        return await gateway.accounts.authenticate(key, scope, peer=peer)
 
 
-async def send(gateway: Gateway, fields: Mapping[str, str], *, bearer: str | None, api: str) -> dict[str, object]:
+async def send(gateway: Gateway, fields: Mapping[str, str], *, bearer: str | None, api: str, peer: str | None = None) -> dict[str, object]:
     """Do what /sendsms does; the content of its `result`. Raises Refused."""
-    caller = await authenticate(gateway, fields, bearer, Scope.SEND)
+    caller = await authenticate(gateway, fields, bearer, Scope.SEND, peer=peer)
     try:
         submit = _read(fields, api, bearer)
     except Invalid as refused:
@@ -175,6 +180,8 @@ def _headers(refused: Refused, bearer: str | None) -> tuple[tuple[str, str], ...
         return (("Retry-After", str(refused.retry_after_s or DEFAULT_RETRY_AFTER_S)),)
     if isinstance(refused, Unauthorized) and bearer is not None:
         return (("WWW-Authenticate", 'Bearer error="invalid_token"'),)
+    if isinstance(refused, ScopeMissing) and bearer is not None:
+        return (("WWW-Authenticate", f'Bearer error="insufficient_scope", scope="{refused.scope}"'),)
     return ()
 
 

@@ -46,12 +46,12 @@ _ADDRESS = re.compile(r'(?<=<soap:address location=)"[^"]*"')
 class Send(Protocol):
     """`smsmobileapi.send`, for one gateway."""
 
-    def __call__(self, fields: Mapping[str, str], *, bearer: str | None) -> Awaitable[dict[str, object]]: ...
+    def __call__(self, fields: Mapping[str, str], *, bearer: str | None, peer: str) -> Awaitable[dict[str, object]]: ...
 
 
 def api(gateway: Gateway, settings: ApiSettings) -> Api:
-    def send(fields: Mapping[str, str], *, bearer: str | None) -> Awaitable[dict[str, object]]:
-        return smsmobileapi.send(gateway, fields, bearer=bearer, api="soap")
+    def send(fields: Mapping[str, str], *, bearer: str | None, peer: str) -> Awaitable[dict[str, object]]:
+        return smsmobileapi.send(gateway, fields, bearer=bearer, peer=peer, api="soap")
 
     return endpoint(send, settings)
 
@@ -102,7 +102,7 @@ class _Handlers:
                 fields["idempotency_key"] = key
             if bearer is None and "apikey" not in fields:
                 _refuse_what_lost_its_arguments(fields)
-            result = await self.send(fields, bearer=bearer)
+            result = await self.send(fields, bearer=bearer, peer=call.peer)
         except Refused as refused:
             return _refused(request.version, refused)
         body = answer(request.version, request.is_qualified, request.namespace, result)

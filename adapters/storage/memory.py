@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from adapters.storage.memory_keys import MemoryKeys
 from adapters.storage.memory_links import MemoryLinks
 from adapters.storage.rows import check, fingerprint_of, storable, storable_or_none
-from service.accounts import Account, ApiKey
 from service.errors import Conflict, IdTaken, QuotaExceeded
 from service.fleet import Device
 from service.lifecycle import Status, advance
@@ -30,7 +30,7 @@ class _Lease:
 
 
 @dataclass
-class MemoryStore(MemoryLinks):
+class MemoryStore(MemoryKeys, MemoryLinks):
     """A service.ports.Store."""
 
     inbox: list[tuple[int, MoMessage]] = field(default_factory=list)
@@ -45,8 +45,6 @@ class MemoryStore(MemoryLinks):
     _receptions: set[tuple[str, bytes]] = field(default_factory=set)
     _first: dict[tuple[int, str], tuple[bytes, Receipt]] = field(default_factory=dict)
     _trials: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
-    _accounts: dict[str, Account] = field(default_factory=dict)
-    _keys: dict[bytes, ApiKey] = field(default_factory=dict)
     _devices: dict[str, Device] = field(default_factory=dict)
 
     async def open(self) -> None:
@@ -203,23 +201,6 @@ class MemoryStore(MemoryLinks):
             self._receptions.add((message.device, fingerprint))
         self.inbox.append((account_id, replace(message, sender=storable(message.sender), text=storable(message.text))))
         return True
-
-    async def create_account(self, account: Account) -> Account:
-        if account.name in self._accounts:
-            raise Conflict("there is an account of this name already")
-        self._accounts[account.name] = replace(account, id=len(self._accounts) + 1)
-        return self._accounts[account.name]
-
-    async def find_account(self, name: str) -> Account | None:
-        return self._accounts.get(name)
-
-    async def create_key(self, key: ApiKey) -> ApiKey:
-        self._keys[key.digest] = replace(key, id=len(self._keys) + 1)
-        return self._keys[key.digest]
-
-    async def find_key(self, digest: bytes) -> tuple[ApiKey, Account] | None:
-        key = self._keys.get(digest)
-        return None if key is None else (key, next(a for a in self._accounts.values() if a.id == key.account_id))
 
     async def save_device(self, device: Device) -> None:
         self._devices[device.id] = device

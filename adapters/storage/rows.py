@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_network
 from typing import Any
 
 from service.accounts import Account, ApiKey, Scope
@@ -157,8 +158,40 @@ def account_of(row: Sequence[Any]) -> Account:
 
 
 def key_of(row: Sequence[Any]) -> ApiKey:
-    id, account_id, label, digest, scopes, expires = row
-    return ApiKey(id=id, account_id=account_id, label=label, digest=bytes(digest), scopes=Scope(scopes), expires=when_or_none(expires))
+    (id, account_id, label, digest, scopes, expires, networks, client_id, created, used, former_digest, former_ends, revoked) = row
+    return ApiKey(
+        id=id,
+        account_id=account_id,
+        label=label,
+        digest=bytes(digest),
+        scopes=Scope(scopes),
+        expires=when_or_none(expires),
+        networks=tuple(map(ip_network, networks.split())),
+        client_id=client_id,
+        created=when_or_none(created),
+        used=when_or_none(used),
+        former_digest=None if former_digest is None else bytes(former_digest),
+        former_ends=when_or_none(former_ends),
+        revoked=when_or_none(revoked),
+    )
+
+
+def key_row(key: ApiKey) -> dict[str, Any]:
+    return {
+        "id": key.id,
+        "account_id": key.account_id,
+        "label": key.label,
+        "digest": key.digest,
+        "scopes": key.scopes.value,
+        "expires": ms_or_none(key.expires),
+        "networks": " ".join(map(str, key.networks)),
+        "client_id": key.client_id,
+        "created": ms_or_none(key.created),
+        "used": ms_or_none(key.used),
+        "former_digest": key.former_digest,
+        "former_ends": ms_or_none(key.former_ends),
+        "revoked": ms_or_none(key.revoked),
+    }
 
 
 def counted(receipt: Receipt, trial_sent: int) -> Receipt:

@@ -45,7 +45,28 @@ api_keys = Table(
     Column("digest", LargeBinary, nullable=False, unique=True, comment="SHA-256 of the secret."),
     Column("scopes", Integer, nullable=False, comment="Bits of service.accounts.Scope."),
     Column("expires", BigInteger, comment="When it ends; null for never."),
+    Column(
+        "networks", Text, nullable=False, server_default="", comment="From where it may be used, CIDR, spaces between; empty for anywhere."
+    ),
+    Column("client_id", Text, comment="The public name of an OAuth2 client; null for an API key."),
+    Column("created", BigInteger, comment="When it was made; null when nobody has noted it."),
+    Column("used", BigInteger, comment="When it was last used, to about a minute."),
+    Column("former_digest", LargeBinary, comment="SHA-256 of the secret before the last rotation."),
+    Column("former_ends", BigInteger, comment="Until when that one works."),
+    Column("revoked", BigInteger, comment="When it was ended for good; null while it works."),
     comment="Secrets that speak for an account.",
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True, comment="SHA-256 of the token."),
+    Column("key_id", _Id, ForeignKey("api_keys.id"), nullable=False, comment="The OAuth2 client that got it."),
+    Column("scopes", Integer, nullable=False, comment="Bits of service.accounts.Scope."),
+    Column("created", BigInteger, nullable=False, comment="When it was given."),
+    Column("expires", BigInteger, nullable=False, comment="When it ends."),
+    comment="Access tokens of OAuth2 clients; those that have ended are deleted.",
+    sqlite_with_rowid=False,
 )
 
 devices = Table(
@@ -183,3 +204,9 @@ Index("ix_received_account", received.c.account_id, received.c.id)
 Index("ix_idempotency_created", idempotency.c.created)
 Index("ix_links_expires", links.c.expires)
 Index("ix_sealed_expires", sealed.c.expires)
+Index("ix_api_keys_account", api_keys.c.account_id)
+_clients = api_keys.c.client_id.is_not(None)
+# partial, or PostgreSQL would think of it as a way to the many keys that have none
+Index("ix_api_keys_client", api_keys.c.client_id, unique=True, sqlite_where=_clients, postgresql_where=_clients)
+Index("ix_api_keys_former", api_keys.c.former_digest)
+Index("ix_tokens_expires", tokens.c.expires)

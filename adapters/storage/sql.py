@@ -6,16 +6,16 @@ No SQL here and no I/O: an Engine runs the transactions, in groups, each group o
 from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
-from dataclasses import astuple, dataclass, field, replace
+from dataclasses import astuple, dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
 from adapters.storage import rows
 from adapters.storage.rows import ms, ms_or_none, storable, storable_or_none
+from adapters.storage.sql_keys import SqlKeys
 from adapters.storage.sql_links import SqlLinks, row_of
 from adapters.storage.transactions import LAST_ID
-from service.accounts import Account, ApiKey
-from service.errors import Conflict, IdTaken
+from service.errors import IdTaken
 from service.fleet import Device
 from service.lifecycle import Status
 from service.messages import Channel, DeliveryReport, Ids, MoMessage, MtMessage, Receipt, id_of, queue_of
@@ -40,7 +40,7 @@ class Engine(Protocol):
 
 
 @dataclass(kw_only=False)
-class SqlStore(SqlLinks):
+class SqlStore(SqlKeys, SqlLinks):
     """A service.ports.Store."""
 
     engine: Engine
@@ -151,26 +151,6 @@ class SqlStore(SqlLinks):
                 return bool(await self.engine.write("receive", row, rows.fingerprint_of(message)))
             except IdTaken:
                 continue
-
-    async def create_account(self, account: Account) -> Account:
-        made = {name: value for name, value in zip(account.__slots__, astuple(account), strict=True) if name != "id"}
-        given = await self.engine.write("ask", "create_account", made)
-        if not given:
-            raise Conflict("there is an account of this name already")
-        return replace(account, id=given[0][0])
-
-    async def find_account(self, name: str) -> Account | None:
-        found = await self.engine.read("ask", "find_account", {"name": name})
-        return rows.account_of(found[0]) if found else None
-
-    async def create_key(self, key: ApiKey) -> ApiKey:
-        made = {"account_id": key.account_id, "label": key.label, "digest": key.digest, "scopes": key.scopes.value}
-        given = await self.engine.write("ask", "create_key", {**made, "expires": ms_or_none(key.expires)})
-        return replace(key, id=given[0][0])
-
-    async def find_key(self, digest: bytes) -> tuple[ApiKey, Account] | None:
-        found = await self.engine.read("ask", "find_key", {"digest": digest})
-        return (rows.key_of(found[0][:6]), rows.account_of(found[0][6:])) if found else None
 
     async def save_device(self, device: Device) -> None:
         await self.engine.write("tell", "save_device", dict(zip(device.__slots__, astuple(device), strict=True)))

@@ -6,7 +6,7 @@ SQLAlchemy writes the text at start-up and is not met again: run by it, an accep
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -36,7 +36,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert_postgresql
 from sqlalchemy.dialects.sqlite import insert as upsert_sqlite
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from adapters.storage import schema
+from adapters.storage import schema, statements_keys
 from adapters.storage.statements_links import linking
 from service.lifecycle import Status, advance
 from service.messages import WHATSAPP_QUEUE
@@ -75,7 +75,7 @@ def _compile(element: Executable, dialect: Dialect) -> Statement:
 def _all(dialect: str) -> Mapping[str, Executable]:
     upsert = upsert_postgresql if dialect == "postgresql" else upsert_sqlite
     always = {**_accepting(upsert), **_sending(), **_reporting(), **_reading(), **_receiving(upsert), **_owning(upsert)}
-    always.update(linking())
+    always |= {**linking(), **statements_keys.statements(upsert)}
     return {**always, **_asking(upsert, dialect)}
 
 
@@ -262,31 +262,14 @@ def _receiving(upsert: Any) -> dict[str, Executable]:
 
 
 def _owning(upsert: Any) -> dict[str, Executable]:
-    accounts, keys, devices = schema.accounts, schema.api_keys, schema.devices
+    devices = schema.devices
     save = upsert(devices).values({c.name: _p(c.name, c) for c in devices.c})
-    given = [accounts.c[name] for name in ACCOUNT_COLUMNS if name != "id"]
     return {
-        "create_account": upsert(accounts)
-        .values({c.name: _p(c.name, c) for c in given})
-        .on_conflict_do_nothing(index_elements=[accounts.c.name])
-        .returning(accounts.c.id),
-        "create_key": insert(keys).values({c.name: _p(c.name, c) for c in keys.c if c.name != "id"}).returning(keys.c.id),
         "save_device": save.on_conflict_do_update(
             index_elements=[devices.c.id], set_={c.name: save.excluded[c.name] for c in devices.c if c.name != "id"}
         ),
         "devices": select(devices).order_by(devices.c.id),
-        "find_account": select(*_columns(accounts, ACCOUNT_COLUMNS)).where(accounts.c.name == _p("name", accounts.c.name)),
-        "find_key": select(*keys.c, *_columns(accounts, ACCOUNT_COLUMNS))
-        .join(accounts, accounts.c.id == keys.c.account_id)
-        .where(keys.c.digest == _p("digest", keys.c.digest)),
     }
-
-
-ACCOUNT_COLUMNS = tuple(c.name for c in schema.accounts.c if c.name != "trial_sent")
-
-
-def _columns(table: Any, names: Iterable[str]) -> list[ColumnElement[Any]]:
-    return [table.c[name] for name in names]
 
 
 def _asking(upsert: Any, dialect: str) -> dict[str, Executable]:

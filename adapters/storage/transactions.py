@@ -15,7 +15,7 @@ from itertools import chain
 from operator import itemgetter
 from typing import Any
 
-from adapters.storage import transactions_links
+from adapters.storage import transactions_keys, transactions_links
 from service.errors import Conflict, QuotaExceeded
 
 Row = tuple[Any, ...]
@@ -171,6 +171,7 @@ OPERATIONS: Mapping[str, Callable[..., Transaction]] = {
     "ask": ask,
     "tell": tell,
     **transactions_links.operations(accept),
+    **transactions_keys.OPERATIONS,
 }
 
 MAY_INTERLEAVE = frozenset({"accept", "settle", "report", "receive", "tell"})

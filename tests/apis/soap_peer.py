@@ -72,7 +72,7 @@ class Peer:
     def __post_init__(self) -> None:
         self.api = soap.endpoint(self._send, self.settings)
 
-    async def _send(self, fields: Mapping[str, str], *, bearer: str | None) -> dict[str, object]:
+    async def _send(self, fields: Mapping[str, str], *, bearer: str | None, peer: str) -> dict[str, object]:
         self.sent.append(dict(fields))
         self.bearers.append(bearer)
         if self.refusal is not None:

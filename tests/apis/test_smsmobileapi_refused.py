@@ -125,7 +125,8 @@ async def test_a_caller_without_a_good_key_is_told_so_and_leaves_nothing(
     if scope == "read":
         result["sms"] = []
     assert (answer.status, answer.body.decode()) == (status, compact(json.dumps({"result": result})))
-    assert answer.headers.get("www-authenticate") == ('Bearer error="invalid_token"' if status == 401 else None)
+    no_scope = f'Bearer error="insufficient_scope", scope="{scope}"' if authorization == "Bearer devices" else None
+    assert answer.headers.get("www-authenticate") == ('Bearer error="invalid_token"' if status == 401 else no_scope)
     assert await at.rows() == await at.rows(account.id) == []
 
 

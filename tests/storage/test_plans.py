@@ -11,7 +11,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import create_engine, insert
+from sqlalchemy import Connection, create_engine, insert
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.dialects.sqlite.pysqlite import dialect as sqlite_dialect
 
@@ -52,6 +52,10 @@ INDEX = {
     "count_clicks": "pk_links",
     "forget_links": "ix_links_expires",
     "forget_sealed": "ix_sealed_expires",
+    "find_rotated_key": "ix_api_keys_former",
+    "find_token": "pk_tokens",
+    "find_client": "ix_api_keys_client",
+    "forget_tokens": "ix_tokens_expires",
 }
 
 
@@ -70,6 +74,16 @@ def _rows(delivered: int, waiting: int) -> list[dict[str, Any]]:
     return [*ended, *queued, *(row(10**6 + i, **leased) for i in range(3))]
 
 
+def _fill_keys(filling: Connection) -> None:
+    account = {"time_zone": "UTC", "validity_s": 1, "resend_unknown": False}
+    filling.execute(insert(schema.accounts), [{"id": i, "name": str(i), **account} for i in range(1, 2)])
+    key = {"label": "", "scopes": 1, "client_id": None}
+    keys = [{**key, "id": i, "account_id": 1, "digest": b"%d" % i, "former_digest": b"-%d" % i} for i in range(1, 1001)]
+    filling.execute(insert(schema.api_keys), [{**each, "client_id": str(each["id"]) if each["id"] % 2 else None} for each in keys])
+    token = {"scopes": 1, "created": 1}
+    filling.execute(insert(schema.tokens), [{**token, "digest": b"%d" % i, "key_id": i, "expires": i} for i in range(1, 1001)])
+
+
 def _parameters(statement: Statement) -> list[Any]:
     texts = {"queue", "device", "device_message_id", "leased_by", "key", "guid", "error", "fingerprint", "digest", "pattern", "code"}
     values = {name: "d" if name in texts else 7 for name in statement.parameters}
@@ -86,6 +100,7 @@ def sqlite_plan(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plan]:
     schema.metadata.create_all(engine)
     with engine.begin() as filling:
         filling.execute(insert(schema.messages), _rows(2000, 500))
+        _fill_keys(filling)
     engine.dispose()
     statements = compiled(sqlite_dialect(paramstyle="qmark"))
     with sqlite3.connect(path) as connection:
@@ -103,8 +118,8 @@ def test_sqlite_searches_by_the_index(sqlite_plan: Plan, name: str) -> None:
     plan = sqlite_plan(name)
     # SQLite has no name for its row number and makes up names for unnamed constraints
     expected = "INTEGER PRIMARY KEY" if INDEX[name] in ("pk_messages", "pk_accounts") else INDEX[name]
-    expected = {"pk_idempotency": "PRIMARY KEY", "uq_api_keys_digest": "sqlite_autoindex_api_keys_1"}.get(expected, expected)
-    expected = "PRIMARY KEY" if expected in ("pk_links", "pk_sealed") else expected
+    primary = dict.fromkeys(("pk_idempotency", "pk_tokens", "pk_links", "pk_sealed"), "PRIMARY KEY")
+    expected = {**primary, "uq_api_keys_digest": "sqlite_autoindex_api_keys_1"}.get(expected, expected)
     assert expected in plan
     assert "TEMP B-TREE" not in plan
     assert [line for line in plan.splitlines() if line.startswith("SCAN") and line != "SCAN CONSTANT ROW"] == []
@@ -122,6 +137,7 @@ def postgres_plan(request: pytest.FixtureRequest) -> Iterator[Plan]:
     schema.metadata.create_all(engine)
     with engine.begin() as filling:
         filling.execute(insert(schema.messages), _rows(20_000, 5_000))
+        _fill_keys(filling)
     engine.dispose()
     statements = compiled(PGDialect_psycopg(paramstyle="format"))
     options = " ".join(f"-c {name}={value}" for name, value in {**_OPTIONS, **_WRITING}.items())

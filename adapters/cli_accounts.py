@@ -1,0 +1,93 @@
+"""dragoman accounts, dragoman devices, dragoman send, dragoman log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from adapters.cli_asking import Asking, asks
+
+
+@click.group()
+def accounts() -> None:
+    """Accounts: who owns keys, devices and messages."""
+
+
+def _fields(command: Callable[..., Any]) -> Callable[..., Any]:
+    for flag in reversed(
+        (
+            click.option("--country", help="numbers without a country code are read as this country's: BE; none"),
+            click.option("--time-zone", help="IANA name: Europe/Brussels"),
+            click.option("--validity-s", type=int, help="how long a message may wait, in seconds: 60 to 604800"),
+            click.option("--trial-limit", type=int, help="make it a trial with so many messages; -1: a regular account"),
+            click.option(
+                "--resend-unknown/--no-resend-unknown",
+                default=None,
+                help="whether a message whose outcome is unknown is sent again, at the price of a possible double",
+            ),
+        )
+    ):
+        command = flag(command)
+    return command
+
+
+@accounts.command()
+@click.argument("name")
+@_fields
+@asks
+def add(asking: Asking, **given: Any) -> None:
+    """Make an account. It has no key yet: dragoman keys create --account NAME."""
+    asking.show(asking.ask("accounts.add", **given))
+
+
+@accounts.command("list")
+@asks
+def show(asking: Asking) -> None:
+    """All accounts."""
+    asking.show(asking.ask("accounts.list"))
+
+
+@accounts.command("set")
+@click.argument("name")
+@_fields
+@asks
+def change(asking: Asking, **given: Any) -> None:
+    """Change what is given, keep the rest."""
+    asking.show(asking.ask("accounts.set", **given))
+
+
+@click.group()
+def devices() -> None:
+    """Devices: what puts messages on the air."""
+
+
+@devices.command("list")
+@click.option("--account", help="only this account's")
+@asks
+def show_devices(asking: Asking, **given: Any) -> None:
+    """All devices; only a running server knows which are online."""
+    asking.show(asking.ask("devices.list", **given))
+
+
+@click.command()
+@click.argument("recipients", nargs=-1, required=True)
+@click.argument("text")
+@click.option("--account", help="in whose name  [default: default]")
+@click.option("--device", help="by which device")
+@click.option("--sim", type=int, help="by which SIM slot")
+@asks
+def send(asking: Asking, recipients: tuple[str, ...], **given: Any) -> None:
+    """Send TEXT to RECIPIENTS. Without a running server it waits for one."""
+    asking.show(asking.ask("messages.send", recipients=list(recipients), **given))
+
+
+@click.command()
+@click.option("--account", help="whose  [default: default]")
+@click.option("--id", help="only the message with this id")
+@click.option("--limit", type=int, help="how many, at most 200  [default: 20]")
+@asks
+def log(asking: Asking, **given: Any) -> None:
+    """What was sent, the newest first."""
+    asking.show(asking.ask("messages.log", **given))

@@ -1,0 +1,55 @@
+"""Accounts: accounts.add, accounts.list, accounts.set."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from adapters.commands import Command
+from adapters.commands._arguments import Arguments, flag, text, whole
+from service import owners
+from service.accounts import Account
+from service.gateway import Gateway
+
+
+async def add(gateway: Gateway, arguments: Arguments) -> dict[str, Any]:
+    return _row(await owners.add(gateway.accounts, text(arguments, "name"), **_fields(arguments)))
+
+
+async def change(gateway: Gateway, arguments: Arguments) -> dict[str, Any]:
+    return _row(await owners.change(gateway.accounts, text(arguments, "name"), **_fields(arguments)))
+
+
+async def listed(gateway: Gateway, arguments: Arguments) -> list[dict[str, Any]]:
+    return [_row(account) for account in await gateway.accounts.store.accounts()]
+
+
+def _fields(arguments: Arguments) -> dict[str, Any]:
+    """Those that were given; `none` takes the country away, -1 the limit of a trial."""
+    fields: dict[str, Any] = {}
+    if "country" in arguments:
+        country = text(arguments, "country").upper()
+        fields["default_country"] = None if country == "NONE" else country
+    if "time_zone" in arguments:
+        fields["time_zone"] = text(arguments, "time_zone")
+    if "validity_s" in arguments:
+        fields["validity_s"] = whole(arguments, "validity_s")
+    if "trial_limit" in arguments:
+        limit = whole(arguments, "trial_limit")
+        fields["trial_limit"] = None if limit == -1 else limit
+    if "resend_unknown" in arguments:
+        fields["resend_unknown"] = flag(arguments, "resend_unknown")
+    return fields
+
+
+def _row(account: Account) -> dict[str, Any]:
+    return {
+        "name": account.name,
+        "country": account.default_country,
+        "time_zone": account.time_zone,
+        "validity_s": account.validity_s,
+        "trial_limit": account.trial_limit,
+        "resend_unknown": account.resend_unknown,
+    }
+
+
+COMMANDS: dict[str, Command] = {"accounts.add": add, "accounts.list": listed, "accounts.set": change}
