@@ -57,14 +57,15 @@ async def start(settings: Settings, log: Any, opened: AsyncExitStack) -> Running
     folder = _folder(settings)
     opened.callback(folder.close)
     store = await _store(settings, folder, log, opened)
-    fleet = Fleet()
+    fleet = Fleet(store=store)
     dispatch = Dispatch(store=store, clock=utc_now, node=folder.node, sleep=asyncio.sleep)
     outcome = Outcome(store=store, fleet=fleet, dispatch=dispatch, clock=utc_now, on_unknown=lambda r: _unknown_report(log, r.device))
     submission = Submission(store=store, fleet=fleet, clock=utc_now)
+    mailbox = Mailbox(store=store, fleet=fleet, clock=utc_now)
     gateway = Gateway(
         accounts=Accounts(store=store, clock=utc_now),
         submission=submission,
-        mailbox=Mailbox(store=store),
+        mailbox=mailbox,
         fleet=fleet,
         clock=utc_now,
         store=store,
@@ -74,6 +75,7 @@ async def start(settings: Settings, log: Any, opened: AsyncExitStack) -> Running
     await _keep_house(store, folder, drivers, log, opened)
     workers = [Worker(driver=driver, dispatch=dispatch, store=store, fleet=fleet, log=log) for driver in drivers]
     submission.on_queued, fleet.on_change = _wakers(workers)
+    mailbox.on_queued, fleet.on_unlink = submission.on_queued, _unlinker(workers)
     await _start_workers(workers, outcome, opened)
     urls = await _listen(settings, gateway, log, opened)
     # what is there now stays, so no later collection need look at it: each full one cost 60 ms and showed in p99
@@ -159,6 +161,15 @@ def _wakers(workers: Sequence[Worker]) -> tuple[Callable[[int, str | None], None
             by_device[device].wake()
 
     return queued, changed
+
+
+def _unlinker(workers: list[Worker]) -> Callable[[Device], Awaitable[None]]:
+    async def unlinked(device: Device) -> None:
+        for worker in [worker for worker in workers if worker.driver.device.id == device.id]:
+            await worker.stop()
+            workers.remove(worker)
+
+    return unlinked
 
 
 async def _start_workers(workers: Sequence[Worker], inbox: Inbox, opened: AsyncExitStack) -> None:

@@ -12,12 +12,13 @@ from typing import Any, Protocol
 
 from adapters.storage import rows
 from adapters.storage.rows import ms, ms_or_none, storable, storable_or_none
+from adapters.storage.sql_mailbox import SqlMailbox
 from adapters.storage.transactions import LAST_ID
 from service.accounts import Account, ApiKey
-from service.errors import Conflict, IdTaken
+from service.errors import Conflict
 from service.fleet import Device
 from service.lifecycle import Status
-from service.messages import DeliveryReport, Ids, MoMessage, MtMessage, Receipt, id_of, queue_of
+from service.messages import DeliveryReport, Ids, MtMessage, Receipt, id_of, queue_of
 from service.ports import Acceptance, SentQuery, Settlement
 
 _FINISHED = frozenset(s for s in Status if s.is_final)
@@ -39,7 +40,7 @@ class Engine(Protocol):
 
 
 @dataclass(kw_only=False)
-class SqlStore:
+class SqlStore(SqlMailbox):
     """A service.ports.Store."""
 
     engine: Engine
@@ -129,24 +130,6 @@ class SqlStore:
             found = [] if id is None else await self.engine.read("ask", "sent_one", {**asked, "id": id, "guid": query.guid})
         return [rows.message_of(row) for row in found[: query.limit]]
 
-    async def received(self, message: MoMessage, account_id: int, now: datetime) -> bool:
-        row = {
-            "account_id": account_id,
-            "device": message.device,
-            "sim": message.sim,
-            "sender": storable(message.sender),
-            "text": storable(message.text),
-            "received": ms(message.received),
-            "created": ms(now),
-            "device_message_id": storable_or_none(message.device_message_id),
-        }
-        while True:
-            row["id"] = self._ids.new(now)[0]
-            try:
-                return bool(await self.engine.write("receive", row, rows.fingerprint_of(message)))
-            except IdTaken:
-                continue
-
     async def create_account(self, account: Account) -> Account:
         made = {name: value for name, value in zip(account.__slots__, astuple(account), strict=True) if name != "id"}
         given = await self.engine.write("ask", "create_account", made)
@@ -171,7 +154,7 @@ class SqlStore:
         await self.engine.write("tell", "save_device", dict(zip(device.__slots__, astuple(device), strict=True)))
 
     async def devices(self) -> list[Device]:
-        return [Device(**dict(zip(Device.__slots__, row, strict=True))) for row in await self.engine.read("ask", "devices", {})]
+        return [rows.device_of(row) for row in await self.engine.read("ask", "devices", {})]
 
 
 def _lanes(device: Device) -> tuple[tuple[str, int], ...]:

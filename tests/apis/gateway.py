@@ -36,11 +36,12 @@ class MemoryGateway:
 
     def __init__(self, build: Any, settings: ApiSettings | None = None, *, store: MemoryStore | None = None) -> None:
         """`build` is the `api` of a file in adapters/apis."""
-        self.clock, self.store, self.fleet, self.log = FakeClock(), store or MemoryStore(), Fleet(), Log()
+        self.clock, self.store, self.log = FakeClock(), store or MemoryStore(), Log()
+        self.fleet = Fleet(store=self.store)
         self.gateway = Gateway(
             accounts=Accounts(store=self.store, clock=self.clock),
             submission=Submission(store=self.store, fleet=self.fleet, clock=self.clock),
-            mailbox=Mailbox(store=self.store),
+            mailbox=Mailbox(store=self.store, fleet=self.fleet, clock=self.clock),
             fleet=self.fleet,
             clock=self.clock,
             store=self.store,
