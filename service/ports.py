@@ -128,7 +128,7 @@ class MailboxStore(Protocol):
     async def set_read(self, account_id: int, guid: str) -> bool: ...
     async def set_alias(self, account_id: int, guid: str, alias: str | None) -> bool: ...
     async def resend(self, message: MtMessage, *, now: datetime, expires: datetime, wanted_device: str | None) -> int | None:
-        """Queue a message that has come to a bad end for a new try, its attempts counted anew: how often that was done now.
+        """Queue a message that has come to a bad end for a new try, for any device unless one is wanted: how often that was done now.
 
         None when it is in no such state, or was never accepted. A late report about an earlier try changes nothing any more.
         """

@@ -182,7 +182,7 @@ class Simulator:
 
     async def submit(self, message: MtMessage) -> Accepted:
         self._admit()
-        device_message_id = f"{message.try_guid}-{message.attempts}"
+        device_message_id = f"{message.guid}-{message.attempts}"
         fate = self._same_fate or draw(self._behaviour, device_message_id)
         if fate.latency_s:
             await self._fly(fate.latency_s, on_air=False)

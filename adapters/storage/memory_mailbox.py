@@ -127,7 +127,7 @@ class MemoryMailbox:
         self._pinned.pop(kept.id, None)
         self._forget_reports({kept.id})
         never: dict[str, None] = dict.fromkeys(("sent", "finished", "device_message_id"))
-        kept = replace(kept, status=Status.QUEUED, due=now, expires=expires, wanted_device=wanted_device, attempts=0, **never)  # type: ignore[arg-type]
+        kept = replace(kept, status=Status.QUEUED, due=now, expires=expires, wanted_device=wanted_device, **never)  # type: ignore[arg-type]
         self._messages[kept.id] = replace(kept, resends=kept.resends + 1)
         self._queues[kept.queue].add(kept.id)
         return kept.resends + 1

@@ -140,7 +140,6 @@ def _again() -> dict[str, Executable]:
             expires=_p("expires", m.expires),
             wanted_device=_p("wanted_device", m.wanted_device),
             queue=_p("queue", m.queue),
-            attempts=0,
             sent=null(),
             finished=null(),
             device_message_id=null(),

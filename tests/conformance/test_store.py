@@ -646,9 +646,7 @@ async def test_a_message_from_a_handset_is_not_lost_for_its_odd_characters(house
 
 @on_the_loop
 async def test_accounts(house: House) -> None:
-    given = Account(
-        id=99, name="b", default_country="BE", time_zone="Europe/Brussels", validity_s=60, trial_limit=3, resend_unknown=True
-    )
+    given = Account(id=99, name="b", default_country="BE", time_zone="Europe/Brussels", validity_s=60, trial_limit=3, resend_unknown=True)
     made = await house.store.create_account(given)
     assert made == replace(given, id=made.id)
     assert made.id not in (99, house.account.id)
