@@ -132,7 +132,6 @@ class Connection(protocol.Protocol):
         except httptools.HttpParserError:
             self._refuse(Trouble(400, "bad_request", "this is not a well-formed HTTP request"))
         self._unparsed = b"" if self._deaf else data
-        self._read_on()
 
     def _feed(self, data: bytes) -> bytes:
         """Returns what has to be fed next."""
@@ -279,9 +278,9 @@ class Connection(protocol.Protocol):
 
     def _advance(self) -> None:
         """Do what can be done now: the next request, the close that is due, the 100 that is owed."""
-        if self._unparsed and not self._queue and self._is_free():
+        if self._unparsed:
             self._parse(b"")
-        if self._is_free():
+        if self._current is None and self._blocked_since is None and self._closing_since is None:
             if self._queue:
                 self._take(*self._queue.popleft())
             elif self._ending:
@@ -290,9 +289,6 @@ class Connection(protocol.Protocol):
                 self._owes_continue = False
                 self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         self._read_on()
-
-    def _is_free(self) -> bool:
-        return self._current is None and self._blocked_since is None and self._closing_since is None
 
     def _take(self, call: Call, connection: str, trouble: Trouble | None) -> None:
         self._current = call, connection

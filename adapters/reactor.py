@@ -22,6 +22,7 @@ from service.ports import Driver, Inbox, Store
 
 IDLE_S = 5.0
 """a worker looks again after this long even when nobody woke it: another process may have accepted something"""
+CROWDED_S = 0.2
 HOUSEKEEPING_S = 15.0
 EXPIRE_AT_ONCE = 1_000
 BACKLOG = 1024
@@ -98,8 +99,11 @@ class Worker:
         free = self.driver.window - len(self._sending)
         if not self.fleet.is_online(self.driver.device.id):
             return await self._sleep(IDLE_S)
-        if free <= self.driver.window // 4:
-            return await self._sleep(IDLE_S)
+        if free <= self.driver.window // 4:  # a claim of few costs as much as one of many, so wait a moment for more room
+            await self._sleep(CROWDED_S)
+            free = self.driver.window - len(self._sending)
+            if not free:
+                return
         self._claiming = asyncio.ensure_future(self._claim(free))
         claimed = await asyncio.shield(self._claiming)
         if claimed < free and not self._wake.is_set():

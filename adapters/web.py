@@ -124,8 +124,7 @@ class FrontDoor(protocol.ServerFactory):
         finally:
             del self._tasks[call.request_id]
             connection.answer(reply)
-            if self.draining:
-                self._settle()
+            self._settle()
 
     async def _reply(self, call: Call) -> Reply:
         if call.method == "HEAD":

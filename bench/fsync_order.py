@@ -49,7 +49,7 @@ class Order:
 
 
 def order(trace: list[str], *, asked: str, answered: str) -> Order:
-    """What the trace says of the request that holds `asked` and the answer that holds `answered`. Raises Failed when a step is not in it."""
+    """What the trace says of the request that holds `asked` and the answer that holds `answered`. Raises Failed when one is missing."""
     first = _find(trace, 0, lambda line: _READS.search(line) and asked in line, "the request being read")
     last = _find(trace, first, lambda line: _WRITES.search(line) and "HTTP/1." in line and answered in line, "the answer being written")
     logged = _find(trace, first, lambda line: _LOG_WRITES.search(line) and _LOG.search(line), "a write to the write-ahead log")

@@ -58,7 +58,13 @@ class Dispatch:
         except Exception as bug:
             await self._settle(self._failed(driver, message, SendFailed(f"the driver failed: {type(bug).__name__}", unknown=True)))
             raise
-        return Settlement(id=message.id, status=Status.SENT, now=self.clock(), device_message_id=accepted.device_message_id)
+        return Settlement(
+            id=message.id,
+            status=Status.SENT,
+            now=self.clock(),
+            attempts=message.attempts,
+            device_message_id=accepted.device_message_id,
+        )
 
     def _failed(self, driver: Driver, message: MtMessage, failed: SendFailed) -> Settlement:
         now = self.clock()
@@ -67,7 +73,15 @@ class Dispatch:
             due = retry.next_try(attempts=message.attempts, now=now, expires=message.expires, seed=message.guid)
         given_up = Status.OUTCOME_UNKNOWN if failed.unknown else Status.FAILED
         status = given_up if due is None else Status.QUEUED
-        return Settlement(id=message.id, status=status, now=now, due=due, error=failed.reason, same_device=failed.unknown)
+        return Settlement(
+            id=message.id,
+            status=status,
+            now=now,
+            attempts=message.attempts,
+            due=due,
+            error=failed.reason,
+            same_device=failed.unknown,
+        )
 
     async def _settle(self, settlement: Settlement) -> None:
         """The device has spoken, so this is recorded however long the store is away."""

@@ -72,7 +72,7 @@ class MtMessage:
     finished: datetime | None = None
     """when it was delivered, failed, expired or cancelled"""
     refusal: str | None = None
-    """why we refused it, in the words of the API it came by; such a message was never queued"""
+    """why we refused it: the `kind` of a service.errors.Refused; such a message was never queued"""
     error: str | None = None
     """what the device said when it last failed"""
     resends: int = 0

@@ -82,6 +82,8 @@ class Settlement:
     status: Status
     """SENT, QUEUED (another try at `due`), FAILED, OUTCOME_UNKNOWN"""
     now: datetime
+    attempts: int
+    """of the claim that it ends: a settlement that comes after the next claim changes nothing"""
     device_message_id: str | None = None
     due: datetime | None = None
     error: str | None = None
@@ -192,7 +194,8 @@ class Store(KeyStore, MailboxStore, Protocol):
         ...
 
     async def settle(self, settlement: Settlement) -> None:
-        """Record what became of a claimed message; the lease ends. A status that may not follow changes nothing else."""
+        """Record what became of a claimed message; the lease ends. A status that may not follow, or a claim that is not the last, changes
+        nothing. A message of unknown outcome is QUEUED instead where its account has `resend_unknown`."""
         ...
 
     async def report(self, report: DeliveryReport, now: datetime) -> bool:

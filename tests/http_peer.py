@@ -129,6 +129,7 @@ class Shop:
             Route(path="/refuse", handler=self.refuse),
             Route(path="/wait/*", handler=self.wait),
             Route(path="/wait/here/*", handler=self.echo),
+            Route(path="/wait/exactly", handler=self.echo),
         )
         return Api(name="shop", routes=routes, word=self.word)
 

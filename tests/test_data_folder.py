@@ -23,11 +23,12 @@ def test_it_is_made_with_what_leads_to_it_and_nobody_else_can_look(tmp_path: Pat
 
 
 def test_a_second_server_is_told_who_holds_it_and_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "server.lock").write_text("a dead server with a longer number\n")
     folder = open_folder(tmp_path)
     with pytest.raises(FolderInUse) as refused:
         open_folder(tmp_path)
     assert str(tmp_path) in str(refused.value)
-    assert f"pid {os.getpid()}" in str(refused.value)
+    assert f"(pid {os.getpid()})" in str(refused.value)
     assert "--data" in str(refused.value)
     folder.close()
 

@@ -86,8 +86,12 @@ ROWS = [
     FormRow("a year beyond the calendar", "huge numbers", form(HELLO + "schedule_timestamp=99999999999")),
     FormRow("2 to the 64th", "huge numbers", form(HELLO + "validity_s=18446744073709551616")),
     FormRow("an exponent", "huge numbers", in_json('"message":"a","validity_s":1e400'), content_type=JSON, code="invalid_json"),
-    FormRow("a million digits in JSON", "huge numbers", in_json(f'"message":"a","port":{"9" * 900_000}'), content_type=JSON, code="invalid_json"),
-    FormRow("a long number to send to", "huge numbers", f"apikey={KEY}&message=a&recipients={'3' * 9000}".encode(), code="invalid_recipient"),
+    FormRow(
+        "a million digits in JSON", "huge numbers", in_json(f'"message":"a","port":{"9" * 900_000}'), content_type=JSON, code="invalid_json"
+    ),
+    FormRow(
+        "a long number to send to", "huge numbers", f"apikey={KEY}&message=a&recipients={'3' * 9000}".encode(), code="invalid_recipient"
+    ),
     FormRow("a word for a SIM", "wrong types", form(HELLO + "port=first")),
     FormRow("a negative SIM", "wrong types", form(HELLO + "port=-1")),
     FormRow("an object for a text", "wrong types", in_json('"message":{"a":1}'), **BAD_FIELD),
@@ -107,7 +111,9 @@ ROWS = [
     FormRow("30 MB announced, nothing sent", "30 MB", b"", status=413, code="too_large", announced=THIRTY_MB),
     FormRow("no boundary", "multipart", part("message", "a").encode(), "multipart/form-data", code="invalid_multipart"),
     FormRow("no last boundary", "multipart", part("message", "a").encode(), PARTS, code="invalid_multipart"),
-    FormRow("a part without a name", "multipart", b"--b\r\nContent-Disposition: form-data\r\n\r\na\r\n--b--", PARTS, code="invalid_multipart"),
+    FormRow(
+        "a part without a name", "multipart", b"--b\r\nContent-Disposition: form-data\r\n\r\na\r\n--b--", PARTS, code="invalid_multipart"
+    ),
     FormRow("a guid that is none", "log", f"apikey={KEY}&before=zzz".encode(), path="/log/sent/sms/"),
 ]
 

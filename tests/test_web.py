@@ -62,7 +62,8 @@ async def test_a_prefix_route_is_given_the_raw_rest_and_the_longest_wins() -> No
     house.shop.open("a%20b//c")
     await house.peer().say(get("/wait/a%20b//c?q"))
     await house.peer().say(get("/wait/here/you%2Fare"))
-    assert [call.rest for call in house.shop.calls] == ["a%20b//c", "you%2Fare"]
+    await house.peer().say(get("/wait/exactly"))
+    assert [call.rest for call in house.shop.calls] == ["a%20b//c", "you%2Fare", ""]
 
 
 @on_the_loop
@@ -196,6 +197,7 @@ async def test_the_log_has_errors_only_and_neither_query_nor_control_characters(
 @on_the_loop
 async def test_the_log_has_every_request_when_told() -> None:
     peer = House(log_all=True).peer()
+    peer.house.clock.advance(7)
     await peer.say(get("/wait/1"))
     peer.house.clock.advance(0.25)
     peer.house.shop.open("1")
@@ -206,6 +208,11 @@ async def test_the_log_has_every_request_when_told() -> None:
 def test_the_repr_of_a_call_shows_no_secret() -> None:
     call = Call("POST", "/x", b"apikey=SECRET", {b"authorization": b"SECRET"}, b"SECRET")
     assert "SECRET" not in repr(call)
+
+
+def test_fields_are_read_once() -> None:
+    call = Call("GET", "/", b"a=1")
+    assert call.fields() is call.fields()
 
 
 def test_a_header_is_found_in_any_case_and_stripped() -> None:
@@ -722,6 +729,32 @@ async def test_drain_finishes_a_request_that_has_begun() -> None:
     assert (answer.status, answer.headers["connection"]) == (200, "close")
     peer.goes()
     assert await drained is True
+
+
+@on_the_loop
+async def test_drain_waits_for_a_call_whose_client_has_gone() -> None:
+    house = House()
+    peer = house.peer()
+    await peer.say(get("/wait/1"))
+    peer.goes()
+    drained = await draining(house, 30)
+    assert not drained.done()
+    house.shop.open("1")
+    assert await drained is True
+
+
+@on_the_loop
+async def test_drain_of_an_empty_house_and_a_guest_afterwards() -> None:
+    house = House()
+    assert await house.door.drain(30) is True
+    late = house.peer()
+    await draining(house, 30)
+    late.goes()
+    await late.hear()
+    assert house.clock.getDelayedCalls() == []
+    later = house.peer()
+    assert [answer.headers["connection"] for answer in await later.say(get("/echo"))] == ["close"]
+    assert len(house.clock.getDelayedCalls()) == 1
 
 
 @on_the_loop

@@ -48,8 +48,7 @@ class MemoryStore(MemoryMailbox):
         return None
 
     async def accept(self, acceptance: Acceptance) -> Receipt:
-        for message in acceptance.messages:
-            check(message)
+        check(acceptance)
         account_id, receipt, asked = acceptance.messages[0].account_id, acceptance.receipt, acceptance.idempotency
         first = self._first.get((account_id, asked.key)) if asked else None
         if asked and first and first[1].accepted > receipt.accepted - IDEMPOTENCY:
@@ -118,8 +117,10 @@ class MemoryStore(MemoryMailbox):
 
     async def settle(self, settlement: Settlement) -> None:
         message, told = self._messages.get(settlement.id), settlement.status
-        if message is None or advance(message.status, told) is message.status:
+        if message is None or message.attempts != settlement.attempts or advance(message.status, told) is message.status:
             return
+        if told is Status.OUTCOME_UNKNOWN and message.account_id in self._resending():
+            told = Status.QUEUED
         self._leases.pop(message.id, None)
         message = replace(
             self._leave_queue(message.id),
@@ -151,9 +152,12 @@ class MemoryStore(MemoryMailbox):
             )
         return True
 
+    def _resending(self) -> set[int]:
+        return {account.id for account in self._accounts.values() if account.resend_unknown}
+
     async def recover(self, *, now: datetime, leased_by: str | None, deduplicating: Sequence[str]) -> list[str]:
         unknown = []
-        resend = {a.id for a in self._accounts.values() if a.resend_unknown}
+        resend = self._resending()
         for id, lease in list(self._leases.items()):
             if (lease.until > now) if leased_by is None else (lease.by != leased_by):
                 continue

@@ -60,6 +60,9 @@ class Postgres:
                 await connection.close()
                 if is_fresh:
                     raise Unavailable(what_is_wrong(error)) from error
+            except BaseException:
+                await connection.close()
+                raise
             else:
                 self._idle.append(connection)
                 return answer

@@ -1,6 +1,6 @@
 """Runs transactions on a connection of PostgreSQL: a batch in one commit for the writer, a single one for the readers.
 
-What is asked of many rows at once is an executemany, in a pipeline. The two hot statements that are written otherwise are in postgres_sql.py.
+One statement for many rows is an executemany, in a pipeline. The two hot ones that are written otherwise are in postgres_sql.py.
 """
 
 from __future__ import annotations

@@ -15,7 +15,8 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 from adapters.storage import schema, transactions
 from adapters.storage.statements import MESSAGE_COLUMNS, ROW_COLUMNS
-from adapters.storage.transactions import Answer, Ask, Row, Transaction
+from adapters.storage.transactions import Answer, Ask, Parameters, Row, Transaction
+from service.lifecycle import Status, advance
 
 _NAMES = ", ".join(f'"{name}"' for name in MESSAGE_COLUMNS)
 _READ = ", ".join(f'"{name}"' for name in ROW_COLUMNS)
@@ -24,6 +25,10 @@ _READ = ", ".join(f'"{name}"' for name in ROW_COLUMNS)
 def _types() -> str:
     dialect = PGDialect_psycopg()  # type: ignore[no-untyped-call]
     return ", ".join(f'"{name}" {schema.messages.c[name].type.compile(dialect)}' for name in MESSAGE_COLUMNS)
+
+
+def _that_wait(told: Status) -> str:
+    return ", ".join(f"'{s.value}'" for s in Status if s.is_waiting and advance(s, told) is told)
 
 
 INSERT_MESSAGES = f"INSERT INTO messages ({_NAMES}) SELECT {_NAMES} FROM json_to_recordset(%s::json) AS x ({_types()})".encode()
@@ -38,18 +43,18 @@ WITH first AS MATERIALIZED (
     ORDER BY due, id LIMIT %(limit)s
 ), ended AS (
     UPDATE messages SET status = 'expired', due = NULL, finished = %(now)s
-    WHERE id = ANY (ARRAY (SELECT id FROM first WHERE expires <= %(now)s))
+    WHERE id = ANY (ARRAY (SELECT id FROM first WHERE expires <= %(now)s)) AND status IN ({_that_wait(Status.EXPIRED)})
 ), taken AS (
     UPDATE messages SET status = 'sending', due = NULL, device = %(device)s, device_message_id = NULL, attempts = attempts + 1,
         leased_until = %(leased_until)s, leased_by = %(leased_by)s
-    WHERE id = ANY (ARRAY (SELECT id FROM first WHERE expires > %(now)s))
+    WHERE id = ANY (ARRAY (SELECT id FROM first WHERE expires > %(now)s)) AND status IN ({_that_wait(Status.SENDING)})
     RETURNING {_READ}
 )
 SELECT taken.* FROM first LEFT JOIN taken ON taken.id = first.id ORDER BY first.due, first.id
 """.encode()
 
 
-def as_json(rows: Sequence[Row]) -> str:
+def as_json(rows: Sequence[Parameters]) -> str:
     return orjson.dumps([dict(zip(MESSAGE_COLUMNS, row, strict=True)) for row in rows]).decode()
 
 

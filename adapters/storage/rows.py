@@ -1,4 +1,7 @@
-"""Between the core's words and a row: datetimes and milliseconds, Status and text, None and SIM 0. Columns are in statements.MESSAGE_COLUMNS."""
+"""Between the core's objects and a row: datetimes and milliseconds, Status and text, no SIM and SIM 0.
+
+A message's row is in the order of statements.MESSAGE_COLUMNS, which is that of the table.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from service.errors import Invalid
 from service.fleet import Device
 from service.lifecycle import Status
 from service.messages import MoMessage, MtMessage, Receipt, queue_of
+from service.ports import Acceptance
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
@@ -51,14 +55,21 @@ def storable_or_none(text: str | None) -> str | None:
     return None if text is None else storable(text)
 
 
-def check(message: MtMessage) -> None:
-    """Raises Invalid for a text that some database cannot hold, so that it depends on none."""
-    if "\0" in message.text:
-        raise Invalid("text", "contains a NUL character")
+def check(acceptance: Acceptance) -> None:
+    """Raises Invalid for what some database cannot hold, so that it depends on none."""
+    for message in acceptance.messages:
+        _check("text", message.text)
+    if acceptance.idempotency is not None:
+        _check("idempotency_key", acceptance.idempotency.key)
+
+
+def _check(field: str, text: str) -> None:
+    if "\0" in text:
+        raise Invalid(field, "contains a NUL character")
     try:
-        message.text.encode()
+        text.encode()
     except UnicodeEncodeError:
-        raise Invalid("text", "contains half of a character (a lone surrogate)") from None
+        raise Invalid(field, "contains half of a character (a lone surrogate)") from None
 
 
 def row_of(m: MtMessage) -> tuple[Any, ...]:

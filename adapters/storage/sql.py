@@ -66,8 +66,7 @@ class SqlStore(SqlMailbox):
         if acceptance.idempotency:
             kept = rows.receipt_to_json(receipt)
             idempotency = (acceptance.idempotency.key, acceptance.idempotency.fingerprint, kept, ms(receipt.accepted))
-        for message in acceptance.messages:
-            rows.check(message)
+        rows.check(acceptance)
         messages = tuple(map(rows.row_of, acceptance.messages))
         first, used = await self.engine.write("accept", messages, acceptance.messages[0].account_id, acceptance.trial_limit, idempotency)
         return rows.counted(receipt, used) if first is None else rows.receipt_of_json(first, used)
@@ -90,6 +89,8 @@ class SqlStore(SqlMailbox):
         told, now = settlement.status, ms(settlement.now)
         change = {
             "id": settlement.id,
+            "attempts": settlement.attempts,
+            "now": now,
             "due": (ms_or_none(settlement.due) or now) if told is Status.QUEUED else None,
             "same_device": settlement.same_device,
             "device_message_id": storable_or_none(settlement.device_message_id),
@@ -120,7 +121,7 @@ class SqlStore(SqlMailbox):
             "before_id": LAST_ID if query.before_id is None else query.before_id,
             "refused": query.refused,
             "failed": query.failed,
-            "pattern": None if query.keyword is None else _pattern(query.keyword),
+            "pattern": None if query.keyword is None else _pattern(storable(query.keyword)),
             "limit": query.limit,
         }
         if query.guid is None:

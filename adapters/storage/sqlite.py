@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import create_engine
 from sqlalchemy.dialects.sqlite.pysqlite import dialect
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool
 
 from adapters.storage.batches import Batches, Log
 from adapters.storage.migrating import migrate
@@ -53,13 +54,16 @@ class Sqlite:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             await self._lock.acquire(LOCK_WAIT_S)
+            self._path.touch(mode=0o600)
         except OSError as error:
+            self._lock.release()
             raise Unavailable(f"{self._path} cannot be used: {error.strerror}") from error
         try:
             await asyncio.to_thread(self._migrate)
             await self._batches.open()
             self._reader, self._slow_reader = self._open_reader(), self._open_reader()
         except BaseException:
+            await self._batches.close()
             self._lock.release()
             raise
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="store reader")
@@ -88,7 +92,7 @@ class Sqlite:
         return Runner(open_for_reading(str(self._path)), self._statements)
 
     def _migrate(self) -> None:
-        engine = create_engine("sqlite://", creator=lambda: open_for_writing(str(self._path)))
+        engine = create_engine("sqlite://", creator=lambda: open_for_writing(str(self._path)), poolclass=NullPool)
         try:
             with engine.connect() as connection:
                 # the driver would begin only at the first INSERT, and half a migration is worse than none

@@ -64,6 +64,9 @@ class WritingProcess:
             raise Unavailable(complaint)
 
     async def write(self, batch: Sequence[Operation]) -> list[Outcome]:
+        if self._streams is None or self._streams[0].at_eof():
+            # it died while it had nothing to do, so nothing is in doubt
+            await self.open()
         try:
             outcomes = await self._ask(batch)
         except (EOFError, OSError) as error:

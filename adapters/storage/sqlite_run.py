@@ -27,14 +27,13 @@ CACHE_KIB = 16_384
 """of pages, for the writer; it counts towards what a server with a full queue may use"""
 CHECKPOINT_PAGES = 4_000
 BUSY_MS = 5_000
-_MOST_TRIES = 3
 _TAKEN = frozenset({sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_ROWID})
 _OF_THE_ROW = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError, sqlite3.InterfaceError)
 
 
 def open_for_writing(path: str) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, cached_statements=256)
-    for pragma in (
+    pragmas = (
         f"busy_timeout={BUSY_MS}",
         "journal_mode=WAL",
         # the promise: when a commit returns, it is on the disk, not in the kernel's memory
@@ -42,8 +41,13 @@ def open_for_writing(path: str) -> sqlite3.Connection:
         "foreign_keys=ON",
         f"cache_size=-{CACHE_KIB}",
         f"wal_autocheckpoint={CHECKPOINT_PAGES}",
-    ):
-        connection.execute(f"PRAGMA {pragma}")
+    )
+    try:
+        for pragma in pragmas:
+            connection.execute(f"PRAGMA {pragma}")
+    except sqlite3.Error:
+        connection.close()
+        raise
     return connection
 
 

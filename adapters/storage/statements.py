@@ -144,7 +144,7 @@ def _sending() -> dict[str, Executable]:
     is_leased = and_(one, m.leased_until == _p("leased_until", m.leased_until), m.status == _word(Status.SENDING))
     no_lease: dict[str, Any] = {"leased_until": null(), "leased_by": null()}
     leased = select(m.id, m.guid, m.device, m.queue, m.leased_until, schema.accounts.c.resend_unknown).join(
-        schema.accounts, schema.accounts.c.id == m.account_id
+        schema.accounts, schema.accounts.c.id == m.account_id, isouter=True
     )
     return {
         "due_in_lane": select(m.id, m.due, m.expires).where(*_lane(), m.due <= now).order_by(m.due, m.id).limit(bindparam("limit")),
@@ -179,11 +179,17 @@ def _sending() -> dict[str, Executable]:
 
 def _settle(told: Status) -> Update:
     same_device = cast(bindparam("same_device"), Boolean)
+    status: ColumnElement[Any] = _word(told)
+    due: ColumnElement[Any] = _p("due", m.due)
+    if told is Status.OUTCOME_UNKNOWN:
+        accounts = schema.accounts.c
+        again = select(accounts.resend_unknown).where(accounts.id == m.account_id).scalar_subquery()
+        status, due = case((again, _word(Status.QUEUED)), else_=status), case((again, _p("now", m.due)))
     return (
         update(schema.messages)
         .values(
-            status=_word(told),
-            due=_p("due", m.due),
+            status=status,
+            due=due,
             queue=case((and_(same_device, m.device.is_not(None)), m.device), else_=m.queue),
             sent=func.coalesce(_p("sent", m.sent), m.sent),
             finished=_p("finished", m.finished),
@@ -192,7 +198,7 @@ def _settle(told: Status) -> Update:
             leased_until=null(),
             leased_by=null(),
         )
-        .where(m.id == _p("id", m.id), _may_become(told))
+        .where(m.id == _p("id", m.id), m.attempts == _p("attempts", m.attempts), _may_become(told))
     )
 
 

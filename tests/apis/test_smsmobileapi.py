@@ -192,6 +192,18 @@ async def test_several_recipients_are_several_messages(recipients: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("recipients", "read"),
+    [(" 4792234567", ["+4792234567"]), (" 4792234567, 4792234567", ["+4792234567"] * 2), ("10001, 4792234567", ["10001", "+14792234567"])],
+)
+@on_the_loop
+async def test_a_space_before_the_first_number_was_a_plus_and_one_after_a_comma_is_just_that(recipients: str, read: list[str]) -> None:
+    """The number is good both in Norway and, nationally, in the account's country."""
+    at = await house(default_country="US")
+    await at.post("/sendsms/", {**SEND, "recipients": recipients})
+    assert [row.recipient for row in await at.rows()] == read
+
+
+@pytest.mark.parametrize(
     ("online", "note"), [(None, "waiting for a phone to connect"), (False, "waiting for a phone to connect"), (True, "sent by mobile")]
 )
 @on_the_loop

@@ -7,9 +7,11 @@ from datetime import UTC, datetime
 
 import pytest
 
+from adapters.storage.memory import MemoryStore
 from service.errors import SendFailed
 from service.lifecycle import Status
-from service.messages import DeliveryReport
+from service.messages import DeliveryReport, MtMessage
+from service.ports import SentQuery
 from tests.apis.gateway import KEY, MemoryGateway
 from tests.apis.smsmobileapi_peer import (
     ADDED,
@@ -23,6 +25,7 @@ from tests.apis.smsmobileapi_peer import (
     expected,
     house,
     listed,
+    result_of,
 )
 from tests.fakes import on_the_loop
 
@@ -147,6 +150,7 @@ async def test_an_error_of_the_phone_is_shown_once_there_is_no_other_try(
     await at.deliver(phone)
     (row,) = await listed(at)
     assert (row["send_from_mobile_erreur"], row["send_from_mobile"], row["error_api"]) == (shown, sent, "")
+    assert row["sIdentifiantPhone"] == (phone.device.id if sent else "")
 
 
 @on_the_loop
@@ -224,13 +228,30 @@ async def test_one_message_is_found_by_its_guid_and_the_last_guid_pages_on() -> 
     assert pages == guids
 
 
-@pytest.mark.parametrize("before", ["yesterday", "-1", "1774040865.5", "c319d3b35e8f8712cde20dae39ac3c19f86eda25", "177404086500"])
+@pytest.mark.parametrize("before", ["yesterday", "-1", "1774040865.5", "١٧٧٤", "c319d3b35e8f8712cde20dae39ac3c19f86eda25", "177404086500"])
 @on_the_loop
 async def test_a_place_in_the_log_that_cannot_be_read_is_refused(before: str) -> None:
     answer = await (await house()).get("/log/sent/sms/", apikey=KEY, before=before)
     message = "Invalid parameter: before must be a message's guid or a UNIX timestamp"
     result = {"error": "invalid_parameter", "sent": "0", "message": message, "sms": []}
     assert (answer.status, json.loads(answer.body)) == (400, {"result": result})
+
+
+class Asked(MemoryStore):
+    """Remembers the last question."""
+
+    query: SentQuery
+
+    async def sent(self, query: SentQuery) -> list[MtMessage]:
+        self.query = query
+        return await super().sent(query)
+
+
+@on_the_loop
+async def test_no_place_in_the_log_is_beyond_what_a_store_can_compare() -> None:
+    store = Asked()
+    await listed(await house(store=store), before="99999999999")
+    assert store.query.before_id == (1 << 63) - 1
 
 
 @on_the_loop
@@ -251,3 +272,6 @@ async def test_another_accounts_messages_are_as_unknown_as_if_they_never_were() 
     assert await listed(at) == []
     assert await listed(at, guid_message=theirs.guid) == []
     assert await listed(at, keyword="theirs") == []
+    await at.post("/sendsms/", SEND)
+    (row,) = result_of(await at.get("/log/sent/sms/", apikey="other"))["sms"]
+    assert row["guid_message"] == theirs.guid

@@ -181,6 +181,12 @@ def test_every_refusal_of_the_core_has_a_code() -> None:
 
 
 @on_the_loop
+async def test_what_is_said_is_ascii() -> None:
+    reply = (await house()).api.word(Call("GET", "/sendsms"), errors.Invalid("text", "is é"))
+    assert json.loads(reply.body)["result"]["message"] == "Invalid parameter: message is \\xe9"
+
+
+@on_the_loop
 async def test_a_message_that_is_not_there_is_404() -> None:
     reply = (await house()).api.word(Call("GET", "/sendsms"), errors.NotFound("no such message"))
     assert (reply.status, reply.body) == (404, b'{"result":{"error":"not_found","sent":"0","message":"no such message"}}')

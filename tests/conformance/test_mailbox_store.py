@@ -47,8 +47,7 @@ async def sent(house: House, text: str = "hello", *, to: str = A, at: Any = STAR
 
 
 def _settled(message: MtMessage, status: Status, **fields: Any) -> Settlement:
-    claim = {"attempts": message.attempts} if "attempts" in Settlement.__slots__ else {}
-    return Settlement(id=message.id, status=status, **{"now": START, **claim, **fields})
+    return Settlement(id=message.id, status=status, **{"now": START, "attempts": message.attempts, **fields})
 
 
 async def failed(house: House, **fields: Any) -> MtMessage:

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.accounts import Account, ApiKey, Scope
-from service.errors import Conflict, IdTaken, QuotaExceeded, Refused
+from service.errors import Conflict, IdTaken, Invalid, QuotaExceeded, Refused
 from service.fleet import Device
 from service.lifecycle import NEXT, Status, advance
 from service.messages import DeliveryReport, Ids, MoMessage, MtMessage, Receipt
@@ -87,7 +87,7 @@ class House:
         return message
 
     async def settle(self, message: MtMessage, status: Status, **fields: Any) -> None:
-        await self.store.settle(Settlement(id=message.id, status=status, **{"now": START, **fields}))
+        await self.store.settle(Settlement(id=message.id, status=status, **{"now": START, "attempts": message.attempts, **fields}))
 
     async def report(self, id: str, status: Status, **fields: Any) -> bool:
         given: dict[str, Any] = {"device": PHONE, "device_message_id": id, "status": status, "at": START, **fields}
@@ -242,6 +242,14 @@ async def test_one_bad_submit_does_not_fail_those_beside_it(house: House, fault:
 
 
 @on_the_loop
+async def test_an_idempotency_key_that_cannot_be_kept_is_refused(house: House) -> None:
+    for key in ("a\0b", "\ud800"):
+        with pytest.raises(Invalid):
+            await house.accept(house.message(), key=key)
+    assert await house.all() == []
+
+
+@on_the_loop
 async def test_any_text_comes_back_as_it_was(house: House) -> None:
     texts = set()
 
@@ -383,6 +391,28 @@ async def test_settled_as_unknown(house: House) -> None:
     await house.settle(message, S.OUTCOME_UNKNOWN, error="no answer")
     assert await house.get(message) == replace(message, status=S.OUTCOME_UNKNOWN, error="no answer")
     assert await house.claim(now=START + HOUR) == []
+
+
+@on_the_loop
+async def test_settled_as_unknown_where_the_account_wants_another_try(house: House) -> None:
+    account = await house.store.create_account(Account(id=0, name="bold", resend_unknown=True))
+    phone = replace(house.phone, id="c" * 16, account_id=account.id)
+    await house.accepted(account_id=account.id)
+    [message] = await house.claim(phone)
+    await house.settle(message, S.OUTCOME_UNKNOWN, error="no answer", now=START + SECOND)
+    assert await house.get(message) == replace(message, status=S.QUEUED, error="no answer", due=START + SECOND)
+    assert [m.attempts for m in await house.claim(phone, now=START + SECOND)] == [2]
+
+
+@on_the_loop
+@pytest.mark.parametrize("told", [S.SENT, S.QUEUED, S.FAILED, S.OUTCOME_UNKNOWN])
+async def test_a_settlement_of_an_earlier_claim_leaves_the_later_one_alone(house: House, told: Status) -> None:
+    first = await house.claimed()
+    await house.settle(first, S.QUEUED, due=START)
+    [second] = await house.claim()
+    await house.settle(first, told, due=START)
+    assert await house.get(second) == second
+    assert await house.claim(house.other) == []
 
 
 @on_the_loop
@@ -589,6 +619,7 @@ async def test_sent_filters(house: House) -> None:
     assert await texts(keyword="_") == ["good_one"]
     assert await texts(keyword="0%") == ["Failed 100%"]
     assert await texts(keyword="\\") == []
+    assert await texts(keyword="\0") == []
     assert await texts(guid=good.guid, keyword="x") == []
     assert await texts(guid=good.guid, refused=True) == []
 

@@ -133,7 +133,7 @@ def test_each_part_of_a_gsm_text_survives_another_codec(text: str) -> None:
     for part in split(text):
         decoded = GSM.decode(GSM.encode(part))
         # seven spare bits at the end of the last octet read as one @ more
-        assert decoded.removesuffix("@") == part.removesuffix("@")
+        assert decoded in (part, part + "@")
 
 
 @given(any_texts)

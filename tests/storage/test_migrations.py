@@ -66,7 +66,7 @@ async def test_a_newer_database_is_refused(tmp_path: Path) -> None:
     with connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
     connection.close()
-    with pytest.raises(Unavailable, match="written by a newer version of dragoman.*9999"):
+    with pytest.raises(Unavailable, match=r"written by a newer version of dragoman.*9999"):
         await store.open()
 
 

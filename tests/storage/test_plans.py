@@ -49,6 +49,7 @@ INDEX = {
     "find_key": "uq_api_keys_digest",
 }
 
+
 def _rows(delivered: int, waiting: int) -> list[dict[str, Any]]:
     def row(id: int, **fields: Any) -> dict[str, Any]:
         always = {"id": id, "guid": str(id), "account_id": id % 5, "key_id": 1, "api": "x", "recipient": "1", "text": "x", "segments": 1}
@@ -58,7 +59,9 @@ def _rows(delivered: int, waiting: int) -> list[dict[str, Any]]:
 
     leased = {"status": "sending", "leased_until": 5, "leased_by": "node", "device_message_id": None}
     ended = [row(i) for i in range(delivered)]
-    queued = [row(i, status="queued", due=i, queue="another", device=None, device_message_id=None) for i in range(delivered, delivered + waiting)]
+    queued = [
+        row(i, status="queued", due=i, queue="another", device=None, device_message_id=None) for i in range(delivered, delivered + waiting)
+    ]
     return [*ended, *queued, *(row(10**6 + i, **leased) for i in range(3))]
 
 
