@@ -195,7 +195,7 @@ _index("ix_messages_sent", _m.account_id, _m.sent, _m.id, where=_m.sent.is_not(N
 _index("ix_messages_sent_to", _m.account_id, _m.recipient, _m.sent, _m.id, where=_m.sent.is_not(None))
 Index("ix_received_account", received.c.account_id, received.c.id)
 Index("ix_received_device", received.c.account_id, received.c.device, received.c.id)
-_index("ix_received_unread", received.c.account_id, received.c.id, where=received.c.is_read.is_(false()))
+Index("ix_received_unread", received.c.account_id, received.c.is_read, received.c.id)
 Index("ix_received_from", received.c.account_id, received.c.sender, received.c.received, received.c.id)
 Index("ix_received_when", received.c.account_id, received.c.received, received.c.id)
 Index("ix_idempotency_created", idempotency.c.created)

@@ -104,13 +104,13 @@ def _tables() -> None:
 
 
 def _indexes() -> None:
-    was_sent, unread = sa.text("sent IS NOT NULL"), sa.text("is_read IS false")
+    was_sent = sa.text("sent IS NOT NULL")
     op.create_index("ix_messages_sent", "messages", ["account_id", "sent", "id"], sqlite_where=was_sent, postgresql_where=was_sent)
     op.create_index(
         "ix_messages_sent_to", "messages", ["account_id", "recipient", "sent", "id"], sqlite_where=was_sent, postgresql_where=was_sent
     )
     op.create_index("ix_received_device", "received", ["account_id", "device", "id"])
-    op.create_index("ix_received_unread", "received", ["account_id", "id"], sqlite_where=sa.text("is_read IS 0"), postgresql_where=unread)
+    op.create_index("ix_received_unread", "received", ["account_id", "is_read", "id"])
     op.create_index("ix_received_from", "received", ["account_id", "sender", "received", "id"])
     op.create_index("ix_received_when", "received", ["account_id", "received", "id"])
 
