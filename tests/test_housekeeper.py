@@ -12,6 +12,9 @@ from adapters.reactor import EXPIRE_AT_ONCE, HOUSEKEEPING_S, Housekeeper
 from adapters.storage.memory import MemoryStore
 from service.errors import Unavailable
 from service.lifecycle import Status
+from service.mailbox_queries import InboxQuery
+from service.messages import MoMessage, Part
+from service.outcome import PARTS_WAIT
 from service.ports import SentQuery
 from tests.fakes import START, RecordingLog
 from tests.scripted_driver import PHONE, queue
@@ -50,6 +53,18 @@ class House:
 
     async def status(self) -> Status:
         return (await self.store.sent(SentQuery(account_id=1)))[0].status
+
+
+@in_virtual_time
+async def test_parts_whose_others_never_came_are_delivered_in_the_end() -> None:
+    house = House()
+    part = Part(reference=7, number=1, total=2)
+    await house.store.received(MoMessage(device=PHONE.id, sender="10001", text="half", received=now(), part=part), 1, now())
+    await asyncio.sleep(PARTS_WAIT.total_seconds() - 1)
+    assert await house.store.inbox_of(InboxQuery(account_id=1)) == []
+    await asyncio.sleep(HOUSEKEEPING_S + 1)
+    assert [row.text for row in await house.store.inbox_of(InboxQuery(account_id=1))] == ["half[...]"]
+    house.running.cancel()
 
 
 @in_virtual_time

@@ -310,7 +310,8 @@ async def test_one_is_deleted_unless_it_is_being_sent(house: House) -> None:
 
 @on_the_loop
 async def test_a_span_is_deleted_sent_and_received(house: House) -> None:
-    kept = []
+    kept = [await house.claimed(created=START - 2 * SECOND)]
+    sending = await house.claimed(account_id=house.account.id)
     for at in (START - SECOND, START, START + 24 * HOUR - timedelta(milliseconds=1), START + 24 * HOUR):
         message = await house.accepted(created=at)
         await take(house, str(at), now=at)
@@ -318,8 +319,8 @@ async def test_a_span_is_deleted_sent_and_received(house: House) -> None:
             kept.append(message)
     await house.accepted(account_id=house.account.id + 1)
     assert await house.store.delete_span(house.account.id, DAY) == 4
-    assert await house.all() == kept[::-1]
-    assert [row.created for row in await inbox(house)] == [m.created for m in kept[::-1]]
+    assert await house.all() == [kept[2], sending, *kept[1::-1]]
+    assert [row.created for row in await inbox(house)] == [m.created for m in kept[:0:-1]]
     assert len(await house.all(account_id=house.account.id + 1)) == 1
 
 
