@@ -58,7 +58,7 @@ async def start(settings: Settings, log: Any, opened: AsyncExitStack) -> Running
     folder = _folder(settings)
     opened.callback(folder.close)
     store = await _store(settings, folder, log, opened)
-    fleet = Fleet()
+    fleet = Fleet(store=store)
     dispatch = Dispatch(store=store, clock=utc_now, node=folder.node, sleep=asyncio.sleep)
     outcome = Outcome(store=store, fleet=fleet, dispatch=dispatch, clock=utc_now, on_unknown=lambda r: _unknown_report(log, r.device))
     gateway = gateway_over(store, fleet, settings, Guesses(on_many=lambda peer: log.warning("many_wrong_keys", peer=peer)))
@@ -68,6 +68,7 @@ async def start(settings: Settings, log: Any, opened: AsyncExitStack) -> Running
     await _keep_house(store, folder, drivers, log, opened)
     workers = [Worker(driver=driver, dispatch=dispatch, store=store, fleet=fleet, log=log) for driver in drivers]
     gateway.submission.on_queued, fleet.on_change = _wakers(workers)
+    gateway.mailbox.on_queued, fleet.on_unlink = gateway.submission.on_queued, _unlinker(workers)
     await _start_workers(workers, outcome, opened)
     noting = asyncio.create_task(reactor.every(NOTE_USED_S, gateway.accounts.note_used, log))
     opened.callback(noting.cancel)
@@ -158,6 +159,15 @@ def _wakers(workers: Sequence[Worker]) -> tuple[Callable[[int, str | None], None
             by_device[device].wake()
 
     return queued, changed
+
+
+def _unlinker(workers: list[Worker]) -> Callable[[Device], Awaitable[None]]:
+    async def unlinked(device: Device) -> None:
+        for worker in [worker for worker in workers if worker.driver.device.id == device.id]:
+            await worker.stop()
+            workers.remove(worker)
+
+    return unlinked
 
 
 async def _start_workers(workers: Sequence[Worker], inbox: Inbox, opened: AsyncExitStack) -> None:

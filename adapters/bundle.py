@@ -30,7 +30,7 @@ def gateway_over(store: Store, fleet: Fleet, settings: Settings, guesses: Guesse
     return Gateway(
         accounts=Accounts(store=store, clock=utc_now, guesses=guesses),
         submission=Submission(store=store, fleet=fleet, clock=utc_now, links=links),
-        mailbox=Mailbox(store=store),
+        mailbox=Mailbox(store=store, fleet=fleet, clock=utc_now),
         fleet=fleet,
         clock=utc_now,
         store=store,

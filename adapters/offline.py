@@ -21,7 +21,7 @@ async def open_gateway(settings: Settings, folder: DataFolder, log: Any) -> Asyn
     store = open_store(settings.database_url, folder.path, log=log)
     await store.open()
     try:
-        fleet = Fleet()
+        fleet = Fleet(store=store)
         for device in await store.devices():
             fleet.register(device)
         yield gateway_over(store, fleet, settings, Guesses())

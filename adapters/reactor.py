@@ -17,6 +17,7 @@ from service.dispatch import Dispatch
 from service.errors import Unavailable
 from service.fleet import Fleet
 from service.messages import MtMessage
+from service.outcome import PARTS_WAIT
 from service.ports import Driver, Inbox, Store
 
 IDLE_S = 5.0
@@ -167,6 +168,8 @@ class Housekeeper:
                 while await self.store.forget_links(self.clock(), EXPIRE_AT_ONCE):
                     pass
                 await self.recover(None)
+                now = self.clock()
+                await self.store.flush_parts(now - PARTS_WAIT, now)
             except Unavailable as away:
                 self.log.warning("store_unavailable", why=away.why)
             except Exception as bug:

@@ -103,6 +103,12 @@ class NotFound(Refused):
     kind = "not_found"
 
 
+class WrongState(Refused):
+    """The message is not in a state in which this can be done."""
+
+    kind = "wrong_state"
+
+
 class Conflict(Refused):
     """The same idempotency key came with another request."""
 

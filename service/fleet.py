@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Protocol
 
-from service.errors import Invalid
+from service.errors import Invalid, NotFound
+
+MOST_LABEL = 255
+MOST_PHONE_NUMBER = 64
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,10 +29,33 @@ class Device:
     """IANA name, when it told one"""
     whatsapp: bool = False
     """whether it can send WhatsApp messages"""
+    sync_sent: bool = False
+    """whether what it reports as sent is listed for its account"""
 
 
 def new_device_id() -> str:
     return secrets.token_hex(8)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Presence:
+    """What this process has heard of a device since it started."""
+
+    since: datetime | None = None
+    """when it last came or went"""
+    battery: int | None = None
+    """percent"""
+    version: str | None = None
+    """of the program on it"""
+
+
+class DeviceStore(Protocol):
+    async def save_device(self, device: Device) -> None: ...
+    async def unlink_device(self, device: Device) -> None: ...
+
+
+async def _nothing_to_stop(device: Device) -> None:
+    return None
 
 
 @dataclass(kw_only=True)
@@ -37,6 +65,13 @@ class Fleet:
     _devices: dict[str, Device] = field(default_factory=dict)
     _online: set[str] = field(default_factory=set)
     on_change: Callable[[str], None] = lambda device: None
+    on_unlink: Callable[[Device], Awaitable[None]] = _nothing_to_stop
+    """stops whatever speaks to the device; nothing that is in flight may be left when it returns"""
+    store: DeviceStore | None = None
+    """where changes are kept; None where nothing is"""
+    _heard: dict[str, Presence] = field(default_factory=dict)
+    _former: dict[str, int] = field(default_factory=dict)
+    """devices that were unlinked, and whose they were"""
 
     def register(self, device: Device) -> None:
         self._devices[device.id] = device
@@ -52,9 +87,69 @@ class Fleet:
         """The account that has the device."""
         return self._devices[device_id].account_id
 
-    def online(self, device_id: str, is_online: bool) -> None:
+    def owner_or_none(self, device_id: str) -> int | None:
+        """As `owner`; of a device that was unlinked a moment ago, too: it may still be handing in what it has received."""
+        device = self._devices.get(device_id)
+        return self._former.get(device_id) if device is None else device.account_id
+
+    def online(self, device_id: str, is_online: bool, at: datetime | None = None) -> None:
         (self._online.add if is_online else self._online.discard)(device_id)
+        if at is not None:
+            self._heard[device_id] = replace(self.presence(device_id), since=at)
         self.on_change(device_id)
+
+    def heard(self, device_id: str, *, battery: int | None = None, version: str | None = None) -> None:
+        """What a device says of itself; None leaves what it said before."""
+        known = self.presence(device_id)
+        self._heard[device_id] = replace(
+            known, battery=known.battery if battery is None else battery, version=known.version if version is None else version
+        )
+
+    def presence(self, device_id: str) -> Presence:
+        return self._heard.get(device_id, Presence())
+
+    async def update(
+        self, account_id: int, device_id: str, *, label: str, phone_number: str | None = None, sync_sent: bool | None = None
+    ) -> Device:
+        """The device as it is now, kept. None leaves a field as it is, an empty phone number removes it. Raises NotFound, Invalid."""
+        if len(label) > MOST_LABEL:
+            raise Invalid("label", f"is longer than {MOST_LABEL} characters")
+        if phone_number is not None and len(phone_number) > MOST_PHONE_NUMBER:
+            raise Invalid("phone_number", f"is longer than {MOST_PHONE_NUMBER} characters")
+        known = self._known(account_id, device_id)
+        changed = replace(
+            known,
+            label=label,
+            phone_number=known.phone_number if phone_number is None else phone_number or None,
+            sync_sent=known.sync_sent if sync_sent is None else sync_sent,
+        )
+        if self.store is not None:
+            await self.store.save_device(changed)
+        self.register(changed)
+        return changed
+
+    async def unlink(self, account_id: int, device_id: str) -> None:
+        """The device is this account's no longer: nothing is accepted for it, whatever speaks to it is stopped, its messages go to the
+        pool, the logs stay. Raises NotFound."""
+        device = self._known(account_id, device_id)
+        self._former[device_id] = account_id
+        del self._devices[device_id]
+        try:
+            await self.on_unlink(device)
+            if self.store is not None:
+                await self.store.unlink_device(device)
+        except Exception:
+            self.register(device)
+            raise
+        self._online.discard(device_id)
+        self._heard.pop(device_id, None)
+        self.on_change(device_id)
+
+    def _known(self, account_id: int, device_id: str) -> Device:
+        device = self.get(account_id, device_id)
+        if device is None:
+            raise NotFound("there is no such device")
+        return device
 
     def is_online(self, device_id: str) -> bool:
         return device_id in self._online

@@ -15,7 +15,7 @@ from ipaddress import IPv6Address, ip_address
 
 from service.errors import TooManyGuesses
 
-GUESSES_MOST = 20
+GUESSES_MOST = 60
 """wrong keys that an address may try in a WINDOW; IPv6 addresses of one /64 are one"""
 WINDOW = timedelta(minutes=1)
 ADDRESSES_MOST = 10_000

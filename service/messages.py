@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import uuid
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
@@ -93,6 +94,13 @@ class MtMessage:
     error: str | None = None
     """what the device said when it last failed"""
     channel: Channel = Channel.SMS
+    resends: int = 0
+    """how often it was sent again because somebody asked"""
+
+    @property
+    def try_guid(self) -> str:
+        """What a device that deduplicates is to know it by: another one for each resend, which is meant to go on the air again."""
+        return f"{self.guid}-{self.resends}" if self.resends else self.guid
 
     @property
     def queue(self) -> str:
@@ -160,6 +168,17 @@ class DeliveryReport:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Part:
+    """Which part of a long message this is, where the device does not join them itself."""
+
+    reference: int
+    """what the parts of one message have in common"""
+    number: int
+    """from 1"""
+    total: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class MoMessage:
     """A message that a device received."""
 
@@ -167,10 +186,38 @@ class MoMessage:
     sender: str
     text: str
     received: datetime
-    """by the device's clock"""
+    """by the device's clock, in its own offset where the device tells one"""
     sim: int | None = None
     device_message_id: str | None = None
     """the device's own id of this reception, by which a redelivery is known"""
+    part: Part | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReceivedMessage:
+    """A message that a device received, as an account keeps it."""
+
+    id: int
+    guid: str
+    """a UUID in upper case"""
+    number: int
+    """its place among all that the account received, from 1"""
+    account_id: int
+    device: str
+    sender: str
+    """E.164, a short code, or the name that the network showed"""
+    text: str
+    received: datetime
+    """by the device's clock, in its offset"""
+    created: datetime
+    """when we kept it, UTC"""
+    sim: int | None = None
+    device_message_id: str | None = None
+    is_read: bool = False
+    alias: str | None = None
+    """what the account calls the sender, said at this message"""
+    missing_parts: int = 0
+    """how many parts of it never came; each gap shows in the text as segments.GAP"""
 
 
 class Ids:
@@ -191,6 +238,37 @@ class Ids:
             self._ms, self._sequence = ms, random >> (_RANDOM_BITS + 1)
         tail = (self._sequence << _RANDOM_BITS) | (random & ((1 << _RANDOM_BITS) - 1))
         return (ms << SEQUENCE_BITS) | self._sequence, f"{ms:012x}{tail:028x}"
+
+
+_UUID = re.compile(r"[0-9A-F]{8}-[0-9A-F]{4}-7[0-9A-F]{3}-[89AB][0-9A-F]{3}-[0-9A-F]{12}\Z")
+_LOW_BITS = 9
+_TAIL_BITS = 62 - _LOW_BITS
+
+
+def received_guid(id: int) -> str:
+    """The guid of an incoming message: a UUID of version 7 with the id within it, and 53 random bits."""
+    ms, sequence = divmod(id, 1 << SEQUENCE_BITS)
+    high, low = divmod(sequence, 1 << _LOW_BITS)
+    tail = (low << _TAIL_BITS) | (int.from_bytes(os.urandom(8), "big") >> (64 - _TAIL_BITS))
+    return str(uuid.UUID(int=(ms << 80) | (7 << 76) | (high << 64) | (2 << 62) | tail)).upper()
+
+
+def received_id_of(guid: str) -> int | None:
+    """The id within the guid of an incoming message; None when it is not one of ours."""
+    if not _UUID.match(guid):
+        return None
+    number = uuid.UUID(guid).int
+    ms = number >> 80
+    if ms >= 1 << 42:
+        return None
+    sequence = ((number >> 64) & 0xFFF) << _LOW_BITS | (number & ((1 << 62) - 1)) >> _TAIL_BITS
+    return (ms << SEQUENCE_BITS) | sequence
+
+
+def first_id(at: datetime) -> int:
+    """No message kept at `at` or later has a smaller id."""
+    ms = int(at.timestamp()) * 1000 + at.microsecond // 1000
+    return min(max(ms, 0), (1 << 42) - 1) << SEQUENCE_BITS
 
 
 def id_of(guid: str) -> int | None:

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
+from service.accounts import Account
 from service.dispatch import Dispatch
+from service.errors import NotFound
 from service.fleet import Fleet
 from service.messages import DeliveryReport, MoMessage
+from service.numbers import MOST_CHARACTERS, normalise_sender
 from service.ports import Clock, Store
+
+PARTS_WAIT = timedelta(minutes=10)
+"""after this without another part, what there is of a message is delivered"""
 
 
 @dataclass(kw_only=True)
@@ -32,7 +40,29 @@ class Outcome:
             _, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
 
     async def received(self, message: MoMessage) -> None:
-        await self.store.received(message, self.fleet.owner(message.device), self.clock())
+        """Returns once it is on disk, and only then may the driver tell its device so. A redelivery is as good as a first delivery.
+
+        Raises NotFound when the device is no account's: nothing is kept, so the device must keep it.
+        """
+        account = await self._owner(message.device)
+        sender = normalise_sender(message.sender, account.default_country)[:MOST_CHARACTERS]
+        told = replace(message, received=self._by_its_own_clock(message, account))
+        await self.store.received(told, account.id, self.clock(), sender=sender)
 
     def online(self, device: str, is_online: bool) -> None:
-        self.fleet.online(device, is_online)
+        self.fleet.online(device, is_online, self.clock())
+
+    async def _owner(self, device: str) -> Account:
+        account_id = self.fleet.owner_or_none(device)
+        if account_id is None:
+            raise NotFound("the device is not known")
+        # what came is kept even if nothing more is known of whose it is
+        return await self.store.account(account_id) or Account(id=account_id, name="")
+
+    def _by_its_own_clock(self, message: MoMessage, account: Account) -> datetime:
+        """A device that tells the time in UTC, or in no zone of its own, is taken to be in its time zone, or else in its account's."""
+        if message.received.utcoffset():
+            return message.received
+        device = self.fleet.get(account.id, message.device)
+        zone = ZoneInfo(device.time_zone) if device is not None and device.time_zone else account.zone
+        return (message.received if message.received.tzinfo else message.received.replace(tzinfo=UTC)).astimezone(zone)

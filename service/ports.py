@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from service.accounts import KeyStore
+from service.accounts import Account, KeyStore
 from service.fleet import Device
 from service.lifecycle import Status
 from service.links import LinkStore, ShortLink
-from service.messages import Accepted, DeliveryReport, MoMessage, MtMessage, Receipt
+from service.mailbox_queries import InboxQuery, Span, Talk
+from service.messages import Accepted, DeliveryReport, MoMessage, MtMessage, Receipt, ReceivedMessage
 from service.sealed import SealedText
 
 
@@ -111,7 +112,61 @@ class SentQuery:
     limit: int = 200
 
 
-class Store(KeyStore, LinkStore, Protocol):
+class MailboxStore(Protocol):
+    """What an account keeps of the messages that it received, and does with those that it sent.
+
+    Of another account's message, and of one that is not there, a method says the same: None, False or 0.
+    """
+
+    async def received(self, message: MoMessage, account_id: int, now: datetime, *, sender: str | None = None) -> bool:
+        """Keep an incoming message; False when this very reception is kept already. `sender` is the normalised one, if not as it came.
+
+        A message gets the next number of its account. Parts are kept until the last one comes, and then become one message.
+        """
+        ...
+
+    async def flush_parts(self, before: datetime, now: datetime) -> int:
+        """Make messages of parts of which none came after `before`; how many. What never came shows as segments.GAP, and is counted."""
+        ...
+
+    async def inbox_of(self, query: InboxQuery) -> list[ReceivedMessage]: ...
+    async def received_one(self, account_id: int, guid: str) -> ReceivedMessage | None: ...
+    async def set_read(self, account_id: int, guid: str) -> bool: ...
+    async def set_alias(self, account_id: int, guid: str, alias: str | None) -> bool: ...
+    async def resend(self, message: MtMessage, *, now: datetime, expires: datetime, wanted_device: str | None) -> int | None:
+        """Queue a message that has come to a bad end for a new try, for any device unless one is wanted: how often that was done now.
+
+        None when it is in no such state, or was never accepted. A late report about an earlier try changes nothing any more.
+        """
+        ...
+
+    async def delete_one(self, account_id: int, guid: str) -> int:
+        """How many are gone: 0 or 1. What waits is not sent; what is being sent stays."""
+        ...
+
+    async def delete_span(self, account_id: int, span: Span) -> int:
+        """All that was kept within the span, sent and received, but what is being sent; how many."""
+        ...
+
+    async def sent_page(self, account_id: int, span: Span, limit: int, after: MtMessage | None) -> list[MtMessage]:
+        """What devices sent within the span, newest first, older than `after`."""
+        ...
+
+    async def talks(self, account_id: int, *, sent: bool, span: Span, limit: int) -> list[str]:
+        """With whom the account spoke last within the span: whom it sent to, or who sent to it; the latest first."""
+        ...
+
+    async def talk(self, account_id: int, number: str, *, span: Span, limit: int) -> Talk:
+        """At most `limit` messages of each side."""
+        ...
+
+    async def account(self, id: int) -> Account | None: ...
+    async def unlink_device(self, device: Device) -> None:
+        """Forget a device. What waits for it goes to the pool of its account; what it has had in its hands is of unknown outcome."""
+        ...
+
+
+class Store(KeyStore, LinkStore, MailboxStore, Protocol):
     """Keeps everything. What a method returned from is on disk: commits are grouped, but nobody is answered before his.
 
     A method raises Unavailable when the store cannot be reached or is full (nothing was stored), and InDoubt when it went away in
@@ -168,11 +223,6 @@ class Store(KeyStore, LinkStore, Protocol):
         ...
 
     async def sent(self, query: SentQuery) -> list[MtMessage]: ...
-
-    async def received(self, message: MoMessage, account_id: int, now: datetime) -> bool:
-        """Keep an incoming message; False when this very reception is kept already."""
-        ...
-
     async def save_device(self, device: Device) -> None:
         """Insert it, or replace what is kept under its id."""
         ...

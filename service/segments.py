@@ -14,6 +14,8 @@ from enum import Enum
 from service.errors import Invalid
 
 MOST_SEGMENTS = 255
+GAP = "[...]"
+"""what a joined text has in the place of parts that never came"""
 
 BASIC = "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
 """one septet each"""

@@ -13,6 +13,9 @@ from adapters.storage.memory import MemoryStore
 from service.errors import Unavailable
 from service.lifecycle import Status
 from service.links import ShortLink
+from service.mailbox_queries import InboxQuery
+from service.messages import MoMessage, Part
+from service.outcome import PARTS_WAIT
 from service.ports import SentQuery
 from service.sealed import SealedText
 from tests.fakes import START, RecordingLog
@@ -62,6 +65,18 @@ async def test_links_that_have_expired_are_erased_however_many() -> None:
     house.store._link(links, SealedText(code="s", account_id=1, box=b"", **dates))
     await asyncio.sleep(HOUSEKEEPING_S + 0.001)
     assert (house.store._links, house.store._sealed) == ({}, {})
+    house.running.cancel()
+
+
+@in_virtual_time
+async def test_parts_whose_others_never_came_are_delivered_in_the_end() -> None:
+    house = House()
+    part = Part(reference=7, number=1, total=2)
+    await house.store.received(MoMessage(device=PHONE.id, sender="10001", text="half", received=now(), part=part), 1, now())
+    await asyncio.sleep(PARTS_WAIT.total_seconds() - 1)
+    assert await house.store.inbox_of(InboxQuery(account_id=1)) == []
+    await asyncio.sleep(HOUSEKEEPING_S + 1)
+    assert [row.text for row in await house.store.inbox_of(InboxQuery(account_id=1))] == ["half[...]"]
     house.running.cancel()
 
 

@@ -64,6 +64,15 @@ class Server:
             time.sleep(0.05)
         raise AssertionError("it did not happen")
 
+    def wait_received(self, key: str, filters: str) -> dict:
+        """The newest row, once all that the simulated phone received is there."""
+        for _ in range(400):
+            rows = self.get(f"/getsms?apikey={key}&{filters}")["result"]["sms"]
+            if rows and rows[0]["message"] == "pong":
+                return rows[0]
+            time.sleep(0.05)
+        raise AssertionError("it did not happen")
+
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(30)
@@ -146,3 +155,38 @@ def test_a_port_in_use_and_wrong_settings_are_said(tmp_path: Path, servers: list
         "DRAGOMAN_LOG",
         "DRAGOMAN_SIMULATOR",
     ]
+
+
+def test_what_a_phone_receives_reaches_the_inbox_and_its_conversation(tmp_path: Path, servers: list[Server]) -> None:
+    behaviour = json.dumps({"replies": {"ping": "pong"}, "incoming": [["+32470000009", "from before"]]})
+    for _ in range(2):
+        server = Server(tmp_path / "data", DRAGOMAN_SIMULATOR="1", DRAGOMAN_BOOTSTRAP_API_KEY=KEY, DRAGOMAN_SIMULATOR_BEHAVIOUR=behaviour)
+        servers.append(server)
+        server.wait_ready()
+        server.get("/sendsms/", {"recipients": "+32470000001", "message": "ping", "apikey": KEY})
+        assert server.wait_received(KEY, "onlyunread=yes")["message"] == "pong"
+        (newest, *_) = server.get(f"/getsms?apikey={KEY}")["result"]["sms"]
+        assert server.get(f"/getsms/set-read?apikey={KEY}&guid_message={newest['guid']}")["result"]["error"] == "0"
+        if newest["id"] == 2:
+            assert server.stop() == 0
+    rows = server.get(f"/getsms?apikey={KEY}")["result"]["sms"]
+    assert [(row["id"], row["number"], row["message"]) for row in rows] == [
+        (3, "+32470000001", "pong"),
+        (2, "+32470000001", "pong"),
+        (1, "+32470000009", "from before"),
+    ], "what the phone still has after a restart is no new message, and a second answer is one"
+    listed = server.get(f"/conversation/sms/list?apikey={KEY}&origineConversation=received&numero=0032470000001")["conversations"]
+    assert [(line["direction"], line["message"]) for line in listed[0]["messages"]] == [
+        ("outgoing", "ping"),
+        ("incoming", "pong"),
+        ("outgoing", "ping"),
+        ("incoming", "pong"),
+    ]
+    (phone,) = server.get(f"/gateway/mobile/list?apikey={KEY}")["result"]["mobiles"]
+    assert phone["online"] is True
+    assert server.get(f"/gateway/mobile/delete?apikey={KEY}&sid={phone['sid']}")["result"]["error"] == "0"
+    assert server.get(f"/gateway/mobile/list?apikey={KEY}")["result"]["mobiles"] == []
+    waits = server.get("/sendsms/", {"recipients": "+32470000001", "message": "ping", "apikey": KEY})["result"]
+    assert waits["note"] == "waiting for a phone to connect"
+    assert server.stop() == 0
+    assert "pong" not in server.log.read_text()

@@ -22,12 +22,21 @@ import orjson
 from adapters.apis import ApiSettings
 from adapters.web import Api, Call, Reply, Route, Trouble
 from service.accounts import Account, Principal, Scope
-from service.errors import Invalid, KeyMissing, Missing, QuotaExceeded, Refused, ScopeMissing, TooManyGuesses, Unauthorized
+from service.errors import (
+    Invalid,
+    KeyExpired,
+    KeyMissing,
+    KeyUnknown,
+    Missing,
+    QuotaExceeded,
+    Refused,
+    ScopeMissing,
+    TooManyGuesses,
+    Unauthorized,
+)
 from service.gateway import Gateway
 from service.lifecycle import Status
-from service.messages import SEQUENCE_BITS, Channel, MtMessage, Receipt, Submit, id_of
-from service.numbers import vendor_form
-from service.ports import SentQuery
+from service.messages import Channel, Receipt, Submit
 
 NOTHING = frozenset({"", "0", "no", "false", "nil", "null", "none"})
 """values that ask for nothing: clients and generated stubs send them for what was not set"""
@@ -51,33 +60,33 @@ CODES = {
     "invalid_recipient": (400, "invalid_recipient"),
     "opted_out": (400, "recipient_opted_out"),
     "not_found": (404, "not_found"),
+    "wrong_state": (409, "not_in_error_status"),
     "conflict": (409, "idempotency_conflict"),
     "quota_exceeded": (429, "quota_exceeded"),
     "unavailable": (503, "unavailable"),
 }
 """the core's refusal -> HTTP status and the `error` of the envelope"""
 
+LISTS = {"log/sent/sms": "sms", "log/sent/frommobile": "sms", "getsms": "sms", "gateway/mobile/list": "mobiles"}
+"""where a refusal too has the list that a success has, empty"""
+
 NOTES = {True: "sent by mobile", False: "waiting for a phone to connect", None: "scheduled"}
 """`note`, by whether a phone is online; None: not due yet"""
-
-PHONE_ERRORS = {
-    Status.EXPIRED: "expired before a phone could send it",
-    Status.CANCELLED: "cancelled",
-    Status.OUTCOME_UNKNOWN: "outcome unknown: the phone may have sent it",
-}
 
 DEFAULT_RETRY_AFTER_S = 86_400
 _RECIPIENT_BREAK = re.compile(r"[,;]")
 
 
 def api(gateway: Gateway, settings: ApiSettings) -> Api:
-    """/sendsms and /log/sent/sms, GET and POST, with and without a trailing slash."""
+    """/sendsms and what reads and changes messages and phones, GET and POST, with and without a trailing slash."""
+    from adapters.apis import _smsmobileapi_mailbox  # it uses the words of this file
+
     endpoint = _Endpoints(gateway, settings)
     return Api(
         name="smsmobileapi",
         routes=(
             Route(path="/sendsms", handler=endpoint.sendsms),
-            Route(path="/log/sent/sms", handler=endpoint.log_sent_sms),
+            *_smsmobileapi_mailbox.routes(gateway),
         ),
         word=endpoint.word,
     )
@@ -95,14 +104,8 @@ class _Endpoints:
             fields = {**fields, "idempotency_key": header}
         return _json({"result": await send(self.gateway, fields, bearer=bearer_of(call), peer=call.peer, api="smsmobileapi")})
 
-    async def log_sent_sms(self, call: Call) -> Reply:
-        fields = call.fields()
-        caller = await authenticate(self.gateway, fields, bearer_of(call), Scope.READ, peer=call.peer)
-        rows = await self.gateway.mailbox.sent(_query(fields, caller.account))
-        return _json({"result": {"error": "0", "sms": [_sent_row(row, self._zone(row, caller.account)) for row in rows]}})
-
     def word(self, call: Call, error: Refused | Trouble) -> Reply:
-        """The envelope of the `result` family."""
+        """The envelope of the `result` family, or of the `success` family where that is the endpoint's."""
         headers: tuple[tuple[str, str], ...] = ()
         if isinstance(error, Trouble):
             status, code, message = error.status, error.code, error.why
@@ -113,17 +116,15 @@ class _Endpoints:
                 status = 401
             if self.settings.legacy_errors:
                 status = 200
+        path = call.path.strip("/")
+        if path.startswith("conversation/"):
+            return _json({"success": False, "error": _sentence(error)}, status=status, headers=headers)
         result: dict[str, object] = {"error": code, "sent": "0", "message": message}
         if isinstance(error, Refused) and error.guid:
             result["id"] = error.guid
-        if "/log/" in call.path:
-            result["sms"] = []
+        if path in LISTS:
+            result[LISTS[path]] = []
         return _json({"result": result}, status=status, headers=headers)
-
-    def _zone(self, row: MtMessage, account: Account) -> ZoneInfo:
-        """The phone's time zone if it told one, else the account's."""
-        device = self.gateway.fleet.get(account.id, row.device) if row.device else None
-        return _zone(device.time_zone) if device and device.time_zone else account.zone
 
 
 def bearer_of(call: Call) -> str | None:
@@ -173,6 +174,15 @@ def code_of(refused: Refused) -> tuple[int, str, str]:
     else:
         message = refused.why
     return status, code, message.encode("ascii", "backslashreplace").decode()
+
+
+def _sentence(error: Refused | Trouble) -> str:
+    """The page's own words, of the conversations' endpoint."""
+    if isinstance(error, Invalid) and not isinstance(error, Missing):
+        return f"Invalid parameter: {FIELDS.get(error.field, error.field)}"
+    if isinstance(error, KeyUnknown | KeyExpired):
+        return "Invalid apikey" if isinstance(error, KeyUnknown) else "Expired apikey"
+    return error.why if isinstance(error, Trouble) else code_of(error)[2]
 
 
 def _headers(refused: Refused, bearer: str | None) -> tuple[tuple[str, str], ...]:
@@ -298,85 +308,6 @@ def _both_times(second: int, time_zone: str) -> tuple[str, str]:
 @lru_cache(maxsize=64)
 def _zone(name: str) -> ZoneInfo:
     return ZoneInfo(name)
-
-
-def _query(fields: Mapping[str, str], account: Account) -> SentQuery:
-    return SentQuery(
-        account_id=account.id,
-        guid=fields.get("guid_message", "").strip() or None,
-        before_id=_before(fields.get("before", "").strip()),
-        refused=None if _asks_nothing(fields.get("error_api", "")) else True,
-        failed=None if _asks_nothing(fields.get("error_mobile", "")) else True,
-        keyword=fields.get("keyword") or None,
-    )
-
-
-def _before(value: str) -> int | None:
-    """A guid, or epoch seconds against timestamp_server."""
-    if _asks_nothing(value):
-        return None
-    if value.isascii() and value.isdigit() and len(value) < 12:
-        return min(int(value) * 1000 << SEQUENCE_BITS, (1 << 63) - 1)
-    if (id := id_of(value)) is None:
-        raise Invalid("before", "must be a message's guid or a UNIX timestamp")
-    return id
-
-
-def _sent_row(message: MtMessage, zone: ZoneInfo) -> dict[str, object]:
-    """Dates and hours are local, but for `_server`; `timestamp` and `send_from_mobile_timestamp` are the vendor's odd epochs:
-    the local wall clock read as if it were UTC. What was not sent yet has empty strings and zeros."""
-    added, added_local = message.created, message.created.astimezone(zone)
-    sent = message.sent
-    sent_local = sent.astimezone(zone) if sent else None
-    return {
-        "sIdentifiantPhone": message.device if sent and message.device else "",
-        "port": message.wanted_sim or 0,
-        "date_add": _date(added_local),
-        "hour_add": _hour(added_local),
-        "timestamp": _wall_epoch(added_local),
-        "send_from_mobile": 1 if sent else 0,
-        "send_from_mobile_date": _date(sent_local),
-        "send_from_mobile_heure": _hour(sent_local),
-        "send_from_mobile_timestamp": _wall_epoch(sent_local),
-        "recipients": vendor_form(message.recipient),
-        "sms": message.text,
-        "error_api": CODES[message.refusal][1] if message.refusal else "",
-        "send_from_mobile_erreur": _phone_error(message),
-        "guid_message": message.guid,
-        "timearea": _time_area(added_local),
-        "date_add_server": _date(added),
-        "hour_add_server": _hour(added),
-        "timestamp_server": int(added.timestamp()),
-        "send_from_mobile_date_server": _date(sent),
-        "send_from_mobile_heure_server": _hour(sent),
-    }
-
-
-def _phone_error(message: MtMessage) -> str:
-    """Empty while there may be another try: callers take anything else for the end."""
-    if message.refusal:
-        return ""
-    if message.status is Status.FAILED:
-        return message.error or "failed"
-    return PHONE_ERRORS.get(message.status, "")
-
-
-def _date(at: datetime | None) -> str:
-    return at.strftime("%Y-%m-%d") if at else ""
-
-
-def _hour(at: datetime | None) -> str:
-    return at.strftime("%H:%M:%S") if at else ""
-
-
-def _wall_epoch(at: datetime | None) -> int:
-    return int(at.replace(tzinfo=UTC).timestamp()) if at else 0
-
-
-def _time_area(at: datetime) -> str:
-    """`UTC+01`, `UTC+05:30`."""
-    offset = at.strftime("%z")
-    return f"UTC{offset[:3]}" + (f":{offset[3:5]}" if offset[3:5] != "00" else "")
 
 
 def _json(value: object, *, status: int = 200, headers: tuple[tuple[str, str], ...] = ()) -> Reply:

@@ -13,11 +13,12 @@ from datetime import datetime, timedelta
 
 from adapters.storage.memory_keys import MemoryKeys
 from adapters.storage.memory_links import MemoryLinks
-from adapters.storage.rows import check, fingerprint_of, storable, storable_or_none
+from adapters.storage.memory_mailbox import MemoryMailbox
+from adapters.storage.rows import check, storable, storable_or_none
 from service.errors import Conflict, IdTaken, QuotaExceeded
 from service.fleet import Device
 from service.lifecycle import Status, advance
-from service.messages import Channel, DeliveryReport, MoMessage, MtMessage, Receipt, queue_of
+from service.messages import Channel, DeliveryReport, MtMessage, Receipt, queue_of
 from service.ports import Acceptance, SentQuery, Settlement
 
 IDEMPOTENCY = timedelta(hours=24)
@@ -30,22 +31,12 @@ class _Lease:
 
 
 @dataclass
-class MemoryStore(MemoryKeys, MemoryLinks):
+class MemoryStore(MemoryKeys, MemoryLinks, MemoryMailbox):
     """A service.ports.Store."""
 
-    inbox: list[tuple[int, MoMessage]] = field(default_factory=list)
-    """the account and what it received"""
-    _messages: dict[int, MtMessage] = field(default_factory=dict)
-    _queues: defaultdict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
-    """ids of those that wait"""
-    _pinned: dict[int, str] = field(default_factory=dict)
-    """the queue of the device that must have the next try"""
     _leases: dict[int, _Lease] = field(default_factory=dict)
-    _reported: dict[tuple[str, str], int] = field(default_factory=dict)
-    _receptions: set[tuple[str, bytes]] = field(default_factory=set)
     _first: dict[tuple[int, str], tuple[bytes, Receipt]] = field(default_factory=dict)
     _trials: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
-    _devices: dict[str, Device] = field(default_factory=dict)
 
     async def open(self) -> None:
         return None
@@ -192,15 +183,6 @@ class MemoryStore(MemoryKeys, MemoryLinks):
     async def sent(self, query: SentQuery) -> list[MtMessage]:
         newest_first = sorted(self._messages.values(), key=lambda m: m.id, reverse=True)
         return [m for m in newest_first if _is_asked_for(m, query)][: query.limit]
-
-    async def received(self, message: MoMessage, account_id: int, now: datetime) -> bool:
-        fingerprint = fingerprint_of(message)
-        if fingerprint is not None:
-            if (message.device, fingerprint) in self._receptions:
-                return False
-            self._receptions.add((message.device, fingerprint))
-        self.inbox.append((account_id, replace(message, sender=storable(message.sender), text=storable(message.text))))
-        return True
 
     async def save_device(self, device: Device) -> None:
         self._devices[device.id] = device

@@ -14,11 +14,12 @@ import orjson
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 from adapters.storage import schema, transactions
-from adapters.storage.statements import MESSAGE_COLUMNS
+from adapters.storage.statements import MESSAGE_COLUMNS, ROW_COLUMNS
 from adapters.storage.transactions import Answer, Ask, Parameters, Row, Transaction
 from service.lifecycle import Status, advance
 
 _NAMES = ", ".join(f'"{name}"' for name in MESSAGE_COLUMNS)
+_READ = ", ".join(f'"{name}"' for name in ROW_COLUMNS)
 
 
 def _types() -> str:
@@ -47,7 +48,7 @@ WITH first AS MATERIALIZED (
     UPDATE messages SET status = 'sending', due = NULL, device = %(device)s, device_message_id = NULL, attempts = attempts + 1,
         leased_until = %(leased_until)s, leased_by = %(leased_by)s
     WHERE id = ANY (ARRAY (SELECT id FROM first WHERE expires > %(now)s)) AND status IN ({_that_wait(Status.SENDING)})
-    RETURNING {_NAMES}
+    RETURNING {_READ}
 )
 SELECT taken.* FROM first LEFT JOIN taken ON taken.id = first.id ORDER BY first.due, first.id
 """.encode()

@@ -15,6 +15,7 @@ from typing import Any
 
 from service.accounts import Account, ApiKey, Scope
 from service.errors import Invalid
+from service.fleet import Device
 from service.lifecycle import Status
 from service.messages import WHATSAPP_QUEUE, Channel, MoMessage, MtMessage, Receipt, queue_of
 from service.ports import Acceptance
@@ -30,6 +31,11 @@ def ms(when: datetime) -> int:
 
 def ms_or_none(when: datetime | None) -> int | None:
     return None if when is None else (when - _EPOCH) // _MS
+
+
+def offset_s(when: datetime) -> int:
+    offset = when.utcoffset()
+    return 0 if offset is None else offset // timedelta(seconds=1)
 
 
 def when(ms: int) -> datetime:
@@ -96,7 +102,7 @@ def row_of(m: MtMessage) -> tuple[Any, ...]:
 
 def message_of(row: Sequence[Any]) -> MtMessage:
     (id, guid, account_id, key_id, api, recipient, text, segments, status, created, due, expires, wanted_device, wanted_sim) = row[:14]
-    device, device_message_id, attempts, sent, finished, refusal, error = row[15:]
+    device, device_message_id, attempts, sent, finished, refusal, error, resends = row[15:]
     return MtMessage(
         id=id,
         guid=guid,
@@ -120,6 +126,7 @@ def message_of(row: Sequence[Any]) -> MtMessage:
         refusal=refusal,
         error=error,
         channel=Channel.WHATSAPP if row[14].endswith(WHATSAPP_QUEUE) else Channel.SMS,
+        resends=resends,
     )
 
 
@@ -155,6 +162,11 @@ def account_of(row: Sequence[Any]) -> Account:
         trial_limit=trial_limit,
         resend_unknown=bool(resend_unknown),
     )
+
+
+def device_of(row: Sequence[Any]) -> Device:
+    device = Device(**dict(zip(Device.__slots__, row, strict=True)))
+    return replace(device, whatsapp=bool(device.whatsapp), sync_sent=bool(device.sync_sent))
 
 
 def key_of(row: Sequence[Any]) -> ApiKey:
@@ -202,5 +214,6 @@ def fingerprint_of(message: MoMessage) -> bytes | None:
     """By what a redelivery is known. Sender and text belong to it, since devices' own ids are short and come round again."""
     if message.device_message_id is None:
         return None
-    parts = (message.device_message_id, message.sender, message.text)
+    part = () if message.part is None else tuple(map(str, (message.part.reference, message.part.number, message.part.total)))
+    parts = (message.device_message_id, message.sender, message.text, *part)
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).digest()

@@ -1,8 +1,9 @@
 """The tables, for both engines, a sentence for each column. What runs on them is in statements.py; how they change, in migrations/.
 
 Times are milliseconds since 1970, UTC. Growing tables have a time-ordered 63-bit `id` and no unique constraint that lacks it, so that
-new rows go to the end of the tree and a later partitioning by time changes no key. They have no foreign keys either: accounts, keys
-and devices are never deleted while they have messages, and on PostgreSQL each check would lock the account's row for each message.
+new rows go to the end of the tree and a later partitioning by time changes no key. They have no foreign keys either: accounts
+and keys are never deleted while they have messages, a device's messages outlive it, and on PostgreSQL each check would lock the
+account's row for each message.
 """
 
 from __future__ import annotations
@@ -80,6 +81,9 @@ devices = Table(
     Column("sims", Integer, nullable=False, comment="How many SIM slots it has."),
     Column("time_zone", Text, comment="IANA name, when it told one."),
     Column("whatsapp", Boolean, nullable=False, server_default=false(), comment="Whether it can send WhatsApp messages."),
+    Column(
+        "sync_sent", Boolean, nullable=False, server_default=false(), comment="Whether what it reports as sent is listed for its account."
+    ),
     comment="What can put messages on the air.",
 )
 
@@ -111,6 +115,7 @@ messages = Table(
     Column("error", Text, comment="What the device said when it last failed."),
     Column("leased_until", BigInteger, comment="Until when nobody else may send it; null unless it is being sent."),
     Column("leased_by", Text, comment="Which process is sending it."),
+    Column("resends", Integer, nullable=False, server_default="0", comment="How often it was sent again because somebody asked."),
     comment="MT messages and what became of them.",
 )
 
@@ -126,7 +131,41 @@ received = Table(
     Column("received", BigInteger, nullable=False, comment="When, by the device's clock."),
     Column("created", BigInteger, nullable=False, comment="When we kept it."),
     Column("device_message_id", Text, comment="What the device calls it."),
+    Column(
+        "guid", Text, nullable=False, server_default="", comment="The public id, a UUID; found by the id within it, so it has no index."
+    ),
+    Column("number", BigInteger, nullable=False, server_default="0", comment="Its place among all that the account received, from 1."),
+    Column("offset_s", Integer, nullable=False, server_default="0", comment="How far the device's clock was from UTC then."),
+    Column("is_read", Boolean, nullable=False, server_default=false(), comment="Whether its account has marked it as read."),
+    Column("alias", Text, comment="What its account calls the sender."),
+    Column("missing_parts", Integer, nullable=False, server_default="0", comment="How many of its parts never came."),
     comment="MO messages.",
+)
+
+inboxes = Table(
+    "inboxes",
+    metadata,
+    Column("account_id", BigInteger, primary_key=True, autoincrement=False, comment="Whose it is."),
+    Column("last", BigInteger, nullable=False, comment="The number of the newest message that the account received."),
+    comment="Numbers the messages of each account; a deleted one's number is not given again.",
+)
+
+received_parts = Table(
+    "received_parts",
+    metadata,
+    Column("device", Text, primary_key=True, comment="The device that received it."),
+    Column("sender", Text, primary_key=True, comment="Who sent it."),
+    Column("reference", Integer, primary_key=True, autoincrement=False, comment="What the parts of one message have in common."),
+    Column("total", Integer, primary_key=True, autoincrement=False, comment="How many parts the message has."),
+    Column("part", Integer, primary_key=True, autoincrement=False, comment="Which of them this is, from 1."),
+    Column("account_id", BigInteger, nullable=False, comment="Whose it is."),
+    Column("sim", Integer, comment="By which slot."),
+    Column("text", Text, nullable=False, comment="What it says."),
+    Column("received", BigInteger, nullable=False, comment="When, by the device's clock."),
+    Column("offset_s", Integer, nullable=False, comment="How far that clock was from UTC."),
+    Column("created", BigInteger, nullable=False, comment="When we kept it."),
+    Column("device_message_id", Text, comment="What the device calls it."),
+    comment="Parts of MO messages that are not whole yet.",
 )
 
 receptions = Table(
@@ -200,7 +239,14 @@ _index("ix_messages_expiring", _m.expires, where=_m.due.is_not(None))
 Index("ix_messages_account", _m.account_id, _m.id)
 _index("ix_messages_reported", _m.device, _m.device_message_id, _m.id, where=_m.device_message_id.is_not(None))
 _index("ix_messages_leased", _m.leased_until, where=_m.leased_until.is_not(None))
+# What was sent, by when and to whom: only rows that have been, so that accepting a message pays for neither.
+_index("ix_messages_sent", _m.account_id, _m.sent, _m.id, where=_m.sent.is_not(None))
+_index("ix_messages_sent_to", _m.account_id, _m.recipient, _m.sent, _m.id, where=_m.sent.is_not(None))
 Index("ix_received_account", received.c.account_id, received.c.id)
+Index("ix_received_device", received.c.account_id, received.c.device, received.c.id)
+Index("ix_received_unread", received.c.account_id, received.c.is_read, received.c.id)
+Index("ix_received_from", received.c.account_id, received.c.sender, received.c.received, received.c.id)
+Index("ix_received_when", received.c.account_id, received.c.received, received.c.id)
 Index("ix_idempotency_created", idempotency.c.created)
 Index("ix_links_expires", links.c.expires)
 Index("ix_sealed_expires", sealed.c.expires)

@@ -14,11 +14,11 @@ from adapters.storage import rows
 from adapters.storage.rows import ms, ms_or_none, storable, storable_or_none
 from adapters.storage.sql_keys import SqlKeys
 from adapters.storage.sql_links import SqlLinks, row_of
+from adapters.storage.sql_mailbox import SqlMailbox
 from adapters.storage.transactions import LAST_ID
-from service.errors import IdTaken
 from service.fleet import Device
 from service.lifecycle import Status
-from service.messages import Channel, DeliveryReport, Ids, MoMessage, MtMessage, Receipt, id_of, queue_of
+from service.messages import Channel, DeliveryReport, Ids, MtMessage, Receipt, id_of, queue_of
 from service.ports import Acceptance, SentQuery, Settlement
 
 _FINISHED = frozenset(s for s in Status if s.is_final)
@@ -40,7 +40,7 @@ class Engine(Protocol):
 
 
 @dataclass(kw_only=False)
-class SqlStore(SqlKeys, SqlLinks):
+class SqlStore(SqlKeys, SqlLinks, SqlMailbox):
     """A service.ports.Store."""
 
     engine: Engine
@@ -134,30 +134,11 @@ class SqlStore(SqlKeys, SqlLinks):
             found = [] if id is None else await self.engine.read("ask", "sent_one", {**asked, "id": id, "guid": query.guid})
         return [rows.message_of(row) for row in found[: query.limit]]
 
-    async def received(self, message: MoMessage, account_id: int, now: datetime) -> bool:
-        row = {
-            "account_id": account_id,
-            "device": message.device,
-            "sim": message.sim,
-            "sender": storable(message.sender),
-            "text": storable(message.text),
-            "received": ms(message.received),
-            "created": ms(now),
-            "device_message_id": storable_or_none(message.device_message_id),
-        }
-        while True:
-            row["id"] = self._ids.new(now)[0]
-            try:
-                return bool(await self.engine.write("receive", row, rows.fingerprint_of(message)))
-            except IdTaken:
-                continue
-
     async def save_device(self, device: Device) -> None:
         await self.engine.write("tell", "save_device", dict(zip(device.__slots__, astuple(device), strict=True)))
 
     async def devices(self) -> list[Device]:
-        found = [dict(zip(Device.__slots__, row, strict=True)) for row in await self.engine.read("ask", "devices", {})]
-        return [Device(**{**fields, "whatsapp": bool(fields["whatsapp"])}) for fields in found]
+        return [rows.device_of(row) for row in await self.engine.read("ask", "devices", {})]
 
 
 def _lanes(device: Device) -> tuple[tuple[str, int], ...]:

@@ -23,10 +23,13 @@ from adapters.storage.sqlite_link import WritingProcess
 from adapters.storage.sqlite_lock import FileLock
 from adapters.storage.sqlite_run import RawStatement, Runner, open_for_reading, open_for_writing, what_is_wrong
 from adapters.storage.statements import compiled
+from adapters.storage.statements_mailbox import INBOX
 from adapters.storage.transactions import OPERATIONS
 from service.errors import Unavailable
 
 LOCK_WAIT_S = 5.0
+SLOW = frozenset({"sent", "sent_lately", "received_lately", "sent_page", "sent_to", "received_from"}) | frozenset(INBOX.values())
+"""what may read many rows, so that it has a thread"""
 _OLDEST = (3, 35)
 """the first with RETURNING"""
 
@@ -77,7 +80,7 @@ class Sqlite:
 
     async def read(self, operation: str, *arguments: Any) -> Any:
         try:
-            if arguments[0] != "sent":
+            if arguments[0] not in SLOW:
                 # shorter than the way to a thread and back
                 return self._reader.drive(OPERATIONS[operation](*arguments))
             transaction = OPERATIONS[operation](*arguments)

@@ -75,7 +75,9 @@ def _compile(element: Executable, dialect: Dialect) -> Statement:
 def _all(dialect: str) -> Mapping[str, Executable]:
     upsert = upsert_postgresql if dialect == "postgresql" else upsert_sqlite
     always = {**_accepting(upsert), **_sending(), **_reporting(), **_reading(), **_receiving(upsert), **_owning(upsert)}
-    always |= {**linking(), **statements_keys.statements(upsert)}
+    from adapters.storage import statements_mailbox  # it uses the words of this file
+
+    always |= {**linking(), **statements_keys.statements(upsert), **statements_mailbox.statements(upsert)}
     return {**always, **_asking(upsert, dialect)}
 
 
@@ -129,7 +131,10 @@ def _accepting(upsert: Any) -> dict[str, Executable]:
 
 
 # plain texts, since other processes and JSON are told: SQLAlchemy's own kind of text is not taken there
-MESSAGE_COLUMNS = tuple("".join(c.name) for c in schema.messages.c if not c.name.startswith("leased"))
+MESSAGE_COLUMNS = tuple("".join(c.name) for c in schema.messages.c if not c.name.startswith(("leased", "resends")))
+"""those that are given when a message is accepted"""
+ROW_COLUMNS = (*MESSAGE_COLUMNS, "resends")
+"""those that a message is read from"""
 
 
 def _lane() -> list[ColumnElement[bool]]:
@@ -158,7 +163,7 @@ def _sending() -> dict[str, Executable]:
             leased_by=_p("leased_by", m.leased_by),
         )
         .where(one, _waits(Status.SENDING))
-        .returning(*[m[name] for name in MESSAGE_COLUMNS]),
+        .returning(*[m[name] for name in ROW_COLUMNS]),
         "expire": update(schema.messages)
         .values(status=_word(Status.EXPIRED), due=null(), finished=now)
         .where(one, m.expires <= now, _waits(Status.EXPIRED))
@@ -242,7 +247,7 @@ def _reading() -> dict[str, Executable]:
         or_(failed.is_(None), is_failed == failed),
         or_(pattern.is_(None), m.recipient.ilike(pattern, escape="\\"), m.text.ilike(pattern, escape="\\")),
     )
-    rows = select(*[m[name] for name in MESSAGE_COLUMNS]).where(mine, filters)
+    rows = select(*[m[name] for name in ROW_COLUMNS]).where(mine, filters)
     return {
         "sent": rows.where(m.id < _p("before_id", m.id)).order_by(m.id.desc()).limit(bindparam("limit")),
         "sent_one": rows.where(m.id == _p("id", m.id), m.id < _p("before_id", m.id), m.guid == _p("guid", m.guid)),

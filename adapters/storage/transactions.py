@@ -15,7 +15,7 @@ from itertools import chain
 from operator import itemgetter
 from typing import Any
 
-from adapters.storage import transactions_keys, transactions_links
+from adapters.storage import transactions_keys, transactions_links, transactions_mailbox
 from service.errors import Conflict, QuotaExceeded
 
 Row = tuple[Any, ...]
@@ -138,16 +138,6 @@ def expire(now: int, limit: int) -> Generator[Ask, Answer, int]:
     return sum(map(len, expired))
 
 
-def receive(row: dict[str, Any], fingerprint: bytes | None) -> Transaction:
-    """Whether it is new. Without a fingerprint every reception is."""
-    if fingerprint is not None:
-        [noted] = yield "note_reception", [{"device": row["device"], "fingerprint": fingerprint, "received_id": row["id"]}]
-        if not noted:
-            return False
-    yield "insert_received", [row]
-    return True
-
-
 def ask(statement: str, parameters: dict[str, Any]) -> Generator[Ask, Answer, list[Row]]:
     """One statement with rows, on its own."""
     [rows] = yield statement, [parameters]
@@ -167,7 +157,7 @@ OPERATIONS: Mapping[str, Callable[..., Transaction]] = {
     "first_due": first_due,
     "recover": recover,
     "expire": expire,
-    "receive": receive,
+    **transactions_mailbox.OPERATIONS,
     "ask": ask,
     "tell": tell,
     **transactions_links.operations(accept),

@@ -38,13 +38,14 @@ class MemoryGateway:
 
     def __init__(self, build: Any, settings: ApiSettings | None = None, *, store: MemoryStore | None = None) -> None:
         """`build` is the `api` of a file in adapters/apis."""
-        self.clock, self.store, self.fleet, self.log = FakeClock(), store or MemoryStore(), Fleet(), Log()
+        self.clock, self.store, self.log = FakeClock(), store or MemoryStore(), Log()
+        self.fleet = Fleet(store=self.store)
         settings = settings or ApiSettings()
         self.links = Links(store=self.store, cipher=AesGcm(), clock=self.clock, public_url=settings.public_url)
         self.gateway = Gateway(
             accounts=Accounts(store=self.store, clock=self.clock),
             submission=Submission(store=self.store, fleet=self.fleet, clock=self.clock, links=self.links),
-            mailbox=Mailbox(store=self.store),
+            mailbox=Mailbox(store=self.store, fleet=self.fleet, clock=self.clock),
             fleet=self.fleet,
             clock=self.clock,
             store=self.store,

@@ -12,6 +12,7 @@ from adapters.apis import ApiSettings, load
 from adapters.apis.soap import ENDPOINT
 from adapters.web import FrontDoor
 from service.accounts import Account, ApiKey, Scope, digest_of
+from service.guesses import GUESSES_MOST
 from tests.apis.gateway import KEY, MemoryGateway
 from tests.fakes import START, on_the_loop
 
@@ -74,6 +75,9 @@ async def test_a_key_that_is_not_good_enough_is_refused(path: str, key: str, by:
         answer = await at.post_json(path, {**FIELDS, "apikey": key})
     else:
         answer = await at.post(path, FIELDS, {"Authorization": f"Bearer {key}"})
+    if path == "/verifytoken" and key == "no-scope":  # it asks only whose the key is
+        assert answer.status == 200, answer.body
+        return
     unknown = by == "bearer" and key in ("wrong", "ended", "revoked")
     assert answer.status == (401 if unknown else KEYS[key]), answer.body
     challenge = answer.headers.get("www-authenticate", "")
@@ -116,7 +120,7 @@ async def test_soap_says_so_in_a_fault(key: str, code: str) -> None:
 @on_the_loop
 async def test_a_good_key_beside_a_wrong_bearer_suffices_even_after_many_wrong_ones() -> None:
     at = await house()
-    for _ in range(30):
+    for _ in range(GUESSES_MOST + 1):
         last = await at.post("/sendsms", {**FIELDS, "apikey": "wrong"})
     assert (last.status, last.headers["retry-after"]) == (429, "60")
     assert (await at.post("/sendsms", {**FIELDS, "apikey": KEY}, {"Authorization": "Bearer wrong"})).status == 200

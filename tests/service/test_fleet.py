@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from service.errors import Invalid
-from service.fleet import Device, Fleet, new_device_id
+from service.errors import Invalid, NotFound, Unavailable
+from service.fleet import Device, Fleet, Presence, new_device_id
+from tests.fakes import START, on_the_loop
 
 
 def phone(id: str, account_id: int = 1, sims: int = 1) -> Device:
@@ -109,3 +110,64 @@ def test_whatsapp_without_a_device_that_has_it_is_refused(device: str | None, fi
 
 def test_without_any_device_a_message_waits_whatever_sim_it_wants() -> None:
     assert Fleet().choose(1, None, 2) is False
+
+
+class Kept:
+    """Remembers what it is told; fails while `away`."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+        self.away = False
+
+    async def save_device(self, device: Device) -> None:
+        self.told.append(f"save {device.label}")
+
+    async def unlink_device(self, device: Device) -> None:
+        if self.away:
+            raise Unavailable("away")
+        self.told.append(f"unlink {device.id}")
+
+
+@on_the_loop
+async def test_a_change_is_kept_and_then_seen() -> None:
+    made = fleet(phone("a"))
+    made.store = kept = Kept()
+    changed = await made.update(1, "a", label="Door", phone_number="+32495000001", sync_sent=True)
+    assert changed == made.get(1, "a") == await made.update(1, "a", label="Door")
+    assert (changed.label, changed.phone_number, changed.sync_sent, kept.told) == ("Door", "+32495000001", True, ["save Door"] * 2)
+    for account_id, id in ((2, "a"), (1, "b")):
+        with pytest.raises(NotFound):
+            await made.update(account_id, id, label="x")
+        with pytest.raises(NotFound):
+            await made.unlink(account_id, id)
+
+
+@on_the_loop
+async def test_a_device_is_stopped_before_its_messages_are_given_away() -> None:
+    made = fleet(phone("a"), online=("a",))
+    made.store = kept = Kept()
+
+    async def stop(device: Device) -> None:
+        assert made.get(1, "a") is None, "nothing more is accepted for it"
+        kept.told.append(f"stop {device.id}")
+
+    made.on_unlink = stop
+    kept.away = True
+    with pytest.raises(Unavailable):
+        await made.unlink(1, "a")
+    assert made.get(1, "a") == phone("a"), "it can be tried again"
+    kept.away = False
+    await made.unlink(1, "a")
+    assert kept.told == ["stop a", "stop a", "unlink a"]
+    assert (made.of(1), made.is_online("a"), made.owner_or_none("a"), made.owner_or_none("b")) == ([], False, 1, None)
+
+
+def test_what_a_device_says_of_itself_is_remembered() -> None:
+    made = fleet(phone("a"))
+    assert made.presence("a") == Presence()
+    made.heard("a", battery=50)
+    made.heard("a", version="2")
+    made.online("a", True, START)
+    made.heard("a", battery=49)
+    made.online("a", False)
+    assert made.presence("a") == Presence(since=START, battery=49, version="2")

@@ -8,9 +8,12 @@ from datetime import timedelta
 import pytest
 
 from adapters.storage.memory import MemoryStore
+from service.accounts import Account
 from service.dispatch import Dispatch
+from service.errors import NotFound
 from service.fleet import Device, Fleet
 from service.lifecycle import Status
+from service.mailbox_queries import InboxQuery
 from service.messages import DeliveryReport, MoMessage, MtMessage
 from service.outcome import Outcome
 from service.ports import SentQuery
@@ -155,10 +158,49 @@ async def test_what_a_device_received_belongs_to_its_owner_and_is_kept_once() ->
     assert room.store.inbox == [(2, message)]
 
 
+@pytest.mark.parametrize(
+    ("country", "told", "kept"),
+    [
+        ("BE", "0495/89.86.97", "+32495898697"),
+        ("BE", "+32 495 89 86 97", "+32495898697"),
+        ("BE", "0032495898697", "+32495898697"),
+        (None, "32495898697", "+32495898697"),
+        (None, "10001", "10001"),
+        ("BE", "MPESA", "MPESA"),
+        ("BE", "x" * 10_000, "x" * 64),
+    ],
+)
+@in_virtual_time
+async def test_a_sender_is_kept_in_one_form_however_it_was_written(country: str | None, told: str, kept: str) -> None:
+    room = Room()
+    account = await room.store.create_account(Account(id=0, name="acme", default_country=country))
+    message = MoMessage(device=PHONE.id, sender=told, text="hello", received=LATER, device_message_id="7")
+    for _ in range(2):
+        await room.outcome.received(message)
+    assert [row.sender for row in await room.store.inbox_of(InboxQuery(account_id=account.id))] == [kept]
+
+
+@in_virtual_time
+async def test_what_an_unknown_device_received_is_refused_so_that_it_keeps_it() -> None:
+    room = Room()
+    with pytest.raises(NotFound):
+        await room.outcome.received(MoMessage(device="nowhere", sender="10001", text="hello", received=LATER))
+    assert room.store.inbox == []
+
+
+@in_virtual_time
+async def test_what_a_device_had_received_when_it_was_unlinked_is_still_kept() -> None:
+    room = Room()
+    await room.fleet.unlink(1, PHONE.id)
+    await room.outcome.received(MoMessage(device=PHONE.id, sender="10001", text="hello", received=LATER))
+    assert [account for account, _ in room.store.inbox] == [1]
+
+
 @in_virtual_time
 async def test_the_fleet_learns_who_comes_and_goes() -> None:
     room = Room()
     room.outcome.online(PHONE.id, True)
     assert room.fleet.is_online(PHONE.id)
+    assert room.fleet.presence(PHONE.id).since == now()
     room.outcome.online(PHONE.id, False)
     assert not room.fleet.is_online(PHONE.id)
