@@ -13,13 +13,17 @@ from typing import Any
 
 from adapters import cli, reactor
 from adapters.apis import ApiSettings, load
+from adapters.apis._smsmobileapi_webhooks import FORMATS
 from adapters.data_folder import DataFolder, FolderInUse, open_folder
 from adapters.devices.simulator import Simulator
 from adapters.log import configure
+from adapters.poster import Poster
 from adapters.reactor import Housekeeper, Worker, utc_now
+from adapters.sealing import KeyUnusable, Sealing, secret_key
 from adapters.settings import Settings
 from adapters.storage import open_store
 from adapters.web import FrontDoor, Limits
+from adapters.webhook_worker import WebhookWorker
 from service.accounts import Account, Accounts, ApiKey, digest_of, new_secret
 from service.dispatch import Dispatch
 from service.errors import Unavailable
@@ -29,9 +33,11 @@ from service.mailbox import Mailbox
 from service.outcome import Outcome
 from service.ports import Driver, Inbox, Store
 from service.submission import Submission
+from service.webhooks import Webhooks
 
 FIRST_ACCOUNT = "default"
 RADIO_LOG = "radio.log"
+SECRET_KEY = "secret.key"
 DRAIN_S = 10.0
 
 
@@ -61,6 +67,7 @@ async def start(settings: Settings, log: Any, opened: AsyncExitStack) -> Running
     dispatch = Dispatch(store=store, clock=utc_now, node=folder.node, sleep=asyncio.sleep)
     outcome = Outcome(store=store, fleet=fleet, dispatch=dispatch, clock=utc_now, on_unknown=lambda r: _unknown_report(log, r.device))
     submission = Submission(store=store, fleet=fleet, clock=utc_now)
+    webhooks = _webhooks(settings, store, folder)
     gateway = Gateway(
         accounts=Accounts(store=store, clock=utc_now),
         submission=submission,
@@ -68,12 +75,20 @@ async def start(settings: Settings, log: Any, opened: AsyncExitStack) -> Running
         fleet=fleet,
         clock=utc_now,
         store=store,
+        webhooks=webhooks,
     )
     account = await _first_account(store, folder, settings, log)
     drivers = await _drivers(settings, store, folder, fleet, account)
     await _keep_house(store, folder, drivers, log, opened)
     workers = [Worker(driver=driver, dispatch=dispatch, store=store, fleet=fleet, log=log) for driver in drivers]
-    submission.on_queued, fleet.on_change = _wakers(workers)
+    submission.on_queued, wake = _wakers(workers)
+    teller = _tell_webhooks(webhooks, log, opened)
+
+    def changed(device: str) -> None:
+        wake(device)
+        teller.device_changed(fleet, device)
+
+    fleet.on_change = changed
     await _start_workers(workers, outcome, opened)
     urls = await _listen(settings, gateway, log, opened)
     # what is there now stays, so no later collection need look at it: each full one cost 60 ms and showed in p99
@@ -98,6 +113,22 @@ async def _store(settings: Settings, folder: DataFolder, log: Any, opened: Async
         raise StartFailed(failed.why) from None
     opened.push_async_callback(store.close)
     return store
+
+
+def _webhooks(settings: Settings, store: Store, folder: DataFolder) -> Webhooks:
+    try:
+        key = secret_key(settings.secret_key_file or folder.path / SECRET_KEY, make=settings.secret_key_file is None)
+    except KeyUnusable as failed:
+        raise StartFailed(str(failed)) from None
+    poster, sealer = Poster(settings.webhook_networks), Sealing(key, "webhook")
+    return Webhooks(store=store, poster=poster, sealer=sealer, formats=FORMATS, clock=utc_now, node=folder.node)
+
+
+def _tell_webhooks(webhooks: Webhooks, log: Any, opened: AsyncExitStack) -> WebhookWorker:
+    worker = WebhookWorker(webhooks=webhooks, log=log)
+    worker.start()
+    opened.push_async_callback(worker.stop)
+    return worker
 
 
 async def _first_account(store: Store, folder: DataFolder, settings: Settings, log: Any) -> Account:

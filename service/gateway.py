@@ -9,6 +9,7 @@ from service.fleet import Fleet
 from service.mailbox import Mailbox
 from service.ports import Clock, Store
 from service.submission import Submission
+from service.webhooks import Webhooks
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -19,6 +20,7 @@ class Gateway:
     fleet: Fleet
     clock: Clock
     store: Store
+    webhooks: Webhooks
 
     async def ready(self) -> None:
         """Returns when an accepted message could be kept now; raises Unavailable."""

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from adapters.storage.memory_webhooks import MemoryWebhooks
 from adapters.storage.rows import check, fingerprint_of, storable, storable_or_none
 from service.accounts import Account, ApiKey
 from service.errors import Conflict, IdTaken, QuotaExceeded
@@ -29,7 +30,7 @@ class _Lease:
 
 
 @dataclass
-class MemoryStore:
+class MemoryStore(MemoryWebhooks):
     """A service.ports.Store."""
 
     inbox: list[tuple[int, MoMessage]] = field(default_factory=list)
@@ -194,6 +195,7 @@ class MemoryStore:
                 return False
             self._receptions.add((message.device, fingerprint))
         self.inbox.append((account_id, replace(message, sender=storable(message.sender), text=storable(message.text))))
+        self.note_received(message, str(len(self.inbox)), account_id, now)
         return True
 
     async def create_account(self, account: Account) -> Account:

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from adapters.storage import rows
 from adapters.storage.rows import ms, ms_or_none, storable, storable_or_none
+from adapters.storage.sql_webhooks import SqlWebhooks
 from adapters.storage.transactions import LAST_ID
 from service.accounts import Account, ApiKey
 from service.errors import Conflict, IdTaken
@@ -39,7 +40,7 @@ class Engine(Protocol):
 
 
 @dataclass(kw_only=False)
-class SqlStore:
+class SqlStore(SqlWebhooks):
     """A service.ports.Store."""
 
     engine: Engine

@@ -36,7 +36,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert_postgresql
 from sqlalchemy.dialects.sqlite import insert as upsert_sqlite
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from adapters.storage import schema
+from adapters.storage import schema, statements_webhooks
 from service.lifecycle import Status, advance
 
 m = schema.messages.c
@@ -73,7 +73,7 @@ def _compile(element: Executable, dialect: Dialect) -> Statement:
 def _all(dialect: str) -> Mapping[str, Executable]:
     upsert = upsert_postgresql if dialect == "postgresql" else upsert_sqlite
     always = {**_accepting(upsert), **_sending(), **_reporting(), **_reading(), **_receiving(upsert), **_owning(upsert)}
-    return {**always, **_asking(upsert, dialect)}
+    return {**always, **_asking(upsert, dialect), **statements_webhooks.statements()}
 
 
 def _p(name: str, like: ColumnElement[Any]) -> ColumnElement[Any]:

@@ -15,6 +15,7 @@ from itertools import chain
 from operator import itemgetter
 from typing import Any
 
+from adapters.storage import transactions_webhooks
 from service.errors import Conflict, QuotaExceeded
 
 Row = tuple[Any, ...]
@@ -167,6 +168,7 @@ OPERATIONS: Mapping[str, Callable[..., Transaction]] = {
     "receive": receive,
     "ask": ask,
     "tell": tell,
+    **transactions_webhooks.OPERATIONS,
 }
 
 MAY_INTERLEAVE = frozenset({"accept", "settle", "report", "receive", "tell"})

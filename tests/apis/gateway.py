@@ -24,8 +24,10 @@ from service.messages import MtMessage
 from service.outcome import Outcome
 from service.ports import SentQuery
 from service.submission import Submission
+from service.webhooks import Webhooks
 from tests.fakes import FakeClock, ripple
 from tests.http_peer import Answer, Log, Wire, answers
+from tests.postbox import NoPoster, OpenSealer
 from tests.scripted_driver import ScriptedDriver
 
 KEY = "a-good-key"
@@ -44,6 +46,7 @@ class MemoryGateway:
             fleet=self.fleet,
             clock=self.clock,
             store=self.store,
+            webhooks=Webhooks(store=self.store, poster=NoPoster(), sealer=OpenSealer(), formats={}, clock=self.clock),
         )
         self.dispatch = Dispatch(store=self.store, clock=self.clock, node="here", sleep=asyncio.sleep)
         self.outcome = Outcome(store=self.store, fleet=self.fleet, dispatch=self.dispatch, clock=self.clock)
