@@ -26,6 +26,7 @@ STOP_S = 20.0
 class WebhookWorker:
     webhooks: Webhooks
     log: Any
+    look_every_s: float = LOOK_EVERY_S
     _calls: dict[int, set[asyncio.Task[None]]] = field(default_factory=dict)
     """those that are being made, by webhook"""
     _paused: dict[int, datetime] = field(default_factory=dict)
@@ -111,13 +112,13 @@ class WebhookWorker:
             self.log.warning("webhook_paused", webhook=now.id, account=now.account_id, failures=now.failures, probe=now.probe)
 
     async def _run(self) -> None:
-        wait_s = LOOK_EVERY_S
+        wait_s = self.look_every_s
         while True:
             self._wake.clear()
             try:
                 self._looking = asyncio.ensure_future(self.look())
                 await asyncio.shield(self._looking)
-                wait_s = LOOK_EVERY_S
+                wait_s = self.look_every_s
             except Unavailable as away:
                 self.log.warning("store_unavailable", why=away.why)
                 wait_s = min(wait_s * 2, LONGEST_WAIT_S)

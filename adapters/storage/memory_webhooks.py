@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import count
 
 from adapters.storage.rows import storable, storable_or_none
@@ -20,6 +20,8 @@ _TOLD = {
     Status.FAILED: EventType.MESSAGE_FAILED,
     Status.EXPIRED: EventType.MESSAGE_EXPIRED,
 }
+
+_AT_ONCE = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Watched(dict[int, MtMessage]):
@@ -79,7 +81,7 @@ class MemoryWebhooks:
 
     def _make_due(self, delivery: Delivery) -> None:
         if delivery.id not in self._held:
-            self._deliveries[delivery.id] = replace(delivery, due=delivery.event.created)
+            self._deliveries[delivery.id] = replace(delivery, due=_AT_ONCE)
 
     def _waiting_for(self, webhook_id: int) -> list[Delivery]:
         return [d for d in self._deliveries.values() if d.webhook_id == webhook_id and d.due is not None]
@@ -93,7 +95,7 @@ class MemoryWebhooks:
             wants = webhook.account_id == event.account_id and event.type in webhook.types
             if webhook.id == webhook_id or (webhook_id is None and wants):
                 id = next(self._delivery_ids)
-                self._deliveries[id] = Delivery(id=id, webhook_id=webhook.id, event=kept, due=event.created)
+                self._deliveries[id] = Delivery(id=id, webhook_id=webhook.id, event=kept, due=_AT_ONCE)
 
     def _note_change(self, before: MtMessage | None, m: MtMessage) -> None:
         about = {"account_id": m.account_id, "subject": m.guid, "number": m.recipient, "sim": m.wanted_sim}
@@ -193,7 +195,7 @@ class MemoryWebhooks:
         found = [d for d in self._deliveries.values() if d.webhook_id == webhook_id and d.finished is not None]
         found = [d for d in found if (d.state is DeliveryState.DEAD if delivery_id is None else d.id == delivery_id)]
         for delivery in found:
-            fresh = replace(delivery, state=DeliveryState.WAITING, attempts=0, finished=None, due=delivery.event.created)
+            fresh = replace(delivery, state=DeliveryState.WAITING, attempts=0, finished=None, due=_AT_ONCE)
             self._deliveries[delivery.id] = fresh
         return len(found)
 
