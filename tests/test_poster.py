@@ -90,6 +90,29 @@ async def test_a_receiver_that_drips_for_ever_has_answered() -> None:
 
 
 @on_the_loop
+async def test_a_receiver_that_never_ends_is_cut_off() -> None:
+    said = 0
+
+    async def pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal said
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        try:
+            while said < 100 * MOST_READ:
+                said += MOST_READ
+                writer.write(b"x" * MOST_READ)
+                await writer.drain()
+        except ConnectionError:
+            pass
+        writer.close()
+
+    server = await asyncio.start_server(pour, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+    assert await post(url) == Answer(status=200, beginning="x" * MOST_KEPT)
+    server.close()
+    assert said < 100 * MOST_READ
+
+
+@on_the_loop
 async def test_a_receiver_that_is_not_there_is_a_failure() -> None:
     async with receiving(Receiver()) as receiver:
         pass
@@ -144,7 +167,7 @@ class Dns:
 @on_the_loop
 async def test_nothing_inside_is_connected_to_however_it_is_written(url: str) -> None:
     async with receiving(Receiver()) as receiver:
-        with pytest.raises(PostFailed, match="not a public address|cannot be resolved"):
+        with pytest.raises(PostFailed, match=r"not a public address|cannot be resolved"):
             await post(url.format(receiver.port if ":{}" in url else f"127.0.0.1:{receiver.port}"), poster=Poster())
     assert receiver.connections == 0
 
@@ -195,7 +218,9 @@ async def test_a_name_server_that_hangs_is_left() -> None:
 def certificate(folder: Path, name: str) -> Path:
     path = folder / f"{name}.pem"
     command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", str(path)]
-    subprocess.run([*command, "-out", f"{path}.crt", "-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}"], check=True, capture_output=True)
+    subprocess.run(
+        [*command, "-out", f"{path}.crt", "-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}"], check=True, capture_output=True
+    )
     path.write_bytes(path.read_bytes() + Path(f"{path}.crt").read_bytes())
     return path
 
