@@ -18,9 +18,11 @@ from adapters.data_folder import DataFolder, FolderInUse, open_folder
 from adapters.devices.simulator import Simulator
 from adapters.log import configure
 from adapters.reactor import Housekeeper, Worker, utc_now
+from adapters.sealing import KeyUnusable
 from adapters.settings import Settings
 from adapters.storage import open_store
 from adapters.web import FrontDoor, Limits
+from adapters.webhook_worker import WebhookWorker
 from service.accounts import Account, ApiKey, digest_of, new_secret
 from service.dispatch import Dispatch
 from service.errors import Unavailable
@@ -29,6 +31,7 @@ from service.gateway import Gateway
 from service.guesses import Guesses
 from service.outcome import Outcome
 from service.ports import Driver, Inbox, Store
+from service.webhooks import Webhooks
 
 FIRST_ACCOUNT = "default"
 RADIO_LOG = "radio.log"
@@ -61,14 +64,21 @@ async def start(settings: Settings, log: Any, opened: AsyncExitStack) -> Running
     fleet = Fleet(store=store)
     dispatch = Dispatch(store=store, clock=utc_now, node=folder.node, sleep=asyncio.sleep)
     outcome = Outcome(store=store, fleet=fleet, dispatch=dispatch, clock=utc_now, on_unknown=lambda r: _unknown_report(log, r.device))
-    gateway = gateway_over(store, fleet, settings, Guesses(on_many=lambda peer: log.warning("many_wrong_keys", peer=peer)))
+    gateway = _gateway(store, fleet, settings, folder, log)
     opened.push_async_callback(gateway.links.close)
     account = await _first_account(store, folder, settings, log)
     drivers = await _drivers(settings, store, folder, fleet, account)
     await _keep_house(store, folder, drivers, log, opened)
     workers = [Worker(driver=driver, dispatch=dispatch, store=store, fleet=fleet, log=log) for driver in drivers]
-    gateway.submission.on_queued, fleet.on_change = _wakers(workers)
+    gateway.submission.on_queued, wake = _wakers(workers)
     gateway.mailbox.on_queued, fleet.on_unlink = gateway.submission.on_queued, _unlinker(workers)
+    teller = _tell_webhooks(gateway.webhooks, log, opened)
+
+    def changed(device: str) -> None:
+        wake(device)
+        teller.device_changed(fleet, device)
+
+    fleet.on_change = changed
     await _start_workers(workers, outcome, opened)
     noting = asyncio.create_task(reactor.every(NOTE_USED_S, gateway.accounts.note_used, log))
     opened.callback(noting.cancel)
@@ -96,6 +106,21 @@ async def _store(settings: Settings, folder: DataFolder, log: Any, opened: Async
         raise StartFailed(failed.why) from None
     opened.push_async_callback(store.close)
     return store
+
+
+def _gateway(store: Store, fleet: Fleet, settings: Settings, folder: DataFolder, log: Any) -> Gateway:
+    guesses = Guesses(on_many=lambda peer: log.warning("many_wrong_keys", peer=peer))
+    try:
+        return gateway_over(store, fleet, settings, folder, guesses)
+    except KeyUnusable as failed:
+        raise StartFailed(str(failed)) from None
+
+
+def _tell_webhooks(webhooks: Webhooks, log: Any, opened: AsyncExitStack) -> WebhookWorker:
+    worker = WebhookWorker(webhooks=webhooks, log=log)
+    worker.start()
+    opened.push_async_callback(worker.stop)
+    return worker
 
 
 async def _first_account(store: Store, folder: DataFolder, settings: Settings, log: Any) -> Account:

@@ -5,7 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 from adapters.aes_gcm import AesGcm
+from adapters.apis._smsmobileapi_webhooks import FORMATS
+from adapters.data_folder import DataFolder
+from adapters.poster import Poster
 from adapters.reactor import utc_now
+from adapters.sealing import Sealing, secret_key
 from adapters.settings import Settings
 from service.accounts import Accounts
 from service.fleet import Fleet
@@ -15,10 +19,13 @@ from service.links import Links
 from service.mailbox import Mailbox
 from service.ports import Store
 from service.submission import Submission
+from service.webhooks import Webhooks
+
+SECRET_KEY = "secret.key"
 
 
-def gateway_over(store: Store, fleet: Fleet, settings: Settings, guesses: Guesses) -> Gateway:
-    """The gateway; nothing in it has begun."""
+def gateway_over(store: Store, fleet: Fleet, settings: Settings, folder: DataFolder, guesses: Guesses) -> Gateway:
+    """The gateway; nothing in it has begun. Raises KeyUnusable: the key under which secrets are sealed cannot be read."""
     links = Links(
         store=store,
         cipher=AesGcm(),
@@ -35,4 +42,11 @@ def gateway_over(store: Store, fleet: Fleet, settings: Settings, guesses: Guesse
         clock=utc_now,
         store=store,
         links=links,
+        webhooks=_webhooks(store, settings, folder),
     )
+
+
+def _webhooks(store: Store, settings: Settings, folder: DataFolder) -> Webhooks:
+    key = secret_key(settings.secret_key_file or folder.path / SECRET_KEY, make=settings.secret_key_file is None)
+    poster, sealer = Poster(settings.webhook_networks), Sealing(key, "webhook")
+    return Webhooks(store=store, poster=poster, sealer=sealer, formats=FORMATS, clock=utc_now, node=folder.node)

@@ -8,8 +8,10 @@ from typing import Any
 
 from adapters.bundle import gateway_over
 from adapters.data_folder import DataFolder
+from adapters.sealing import KeyUnusable
 from adapters.settings import Settings
 from adapters.storage import open_store
+from service.errors import Unavailable
 from service.fleet import Fleet
 from service.gateway import Gateway
 from service.guesses import Guesses
@@ -24,6 +26,8 @@ async def open_gateway(settings: Settings, folder: DataFolder, log: Any) -> Asyn
         fleet = Fleet(store=store)
         for device in await store.devices():
             fleet.register(device)
-        yield gateway_over(store, fleet, settings, Guesses())
+        yield gateway_over(store, fleet, settings, folder, Guesses())
+    except KeyUnusable as failed:
+        raise Unavailable(str(failed)) from None
     finally:
         await store.close()

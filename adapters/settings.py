@@ -10,6 +10,7 @@ import json
 import re
 import tomllib
 from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -38,6 +39,13 @@ def _address(value: str) -> str:
     if not match or int(match["port"]) > 65535:
         raise ValueError("must be HOST:PORT, for example 127.0.0.1:8080 or [::1]:8080")
     return value
+
+
+def _network(value: object) -> object:
+    try:
+        return ip_network(value) if isinstance(value, str) else value
+    except ValueError:
+        raise ValueError("must be networks in CIDR notation, for example 192.168.1.0/24") from None
 
 
 def _database_url(value: str) -> str:
@@ -110,6 +118,14 @@ class Settings(BaseModel):
     legacy_errors: Annotated[
         bool, Field(description="answer errors with HTTP 200 and the error in the body, for callers that look only there")
     ] = False
+    webhook_networks: Annotated[
+        tuple[Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)], ...],
+        BeforeValidator(_addresses),
+        Field(description="networks beside the public internet that webhooks may be in, in CIDR notation, several separated by commas"),
+    ] = ()
+    secret_key_file: Annotated[
+        Path | None, Field(description="the file with the key that seals secrets; secret.key in the data folder when not given")
+    ] = None
     body_limit: Annotated[int, Field(ge=1024, le=64 << 20, description="the largest request body, in bytes")] = 1 << 20
 
 

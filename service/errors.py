@@ -2,6 +2,7 @@
 
 `Refused`: the caller's submit or question cannot be honoured; each API words it in its own way, by class and `field`.
 `SendFailed`: a device could not take a message; `permanent` decides whether there is another try.
+`PostFailed`: a webhook could not be called.
 Nothing here knows a status number or a vendor's code.
 """
 
@@ -161,3 +162,11 @@ class SendFailed(Exception):
         self.reason = reason
         self.permanent = permanent
         self.unknown = unknown
+
+
+class PostFailed(Exception):
+    """A webhook could not be called, or did not answer in time; the text says why, for the operator, without what was posted."""
+
+
+class SealBroken(Exception):
+    """What was sealed cannot be opened: another key, or it was altered."""

@@ -10,6 +10,7 @@ from service.links import Links
 from service.mailbox import Mailbox
 from service.ports import Clock, Store
 from service.submission import Submission
+from service.webhooks import Webhooks
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -21,6 +22,7 @@ class Gateway:
     clock: Clock
     store: Store
     links: Links
+    webhooks: Webhooks
 
     async def ready(self) -> None:
         """Returns when an accepted message could be kept now; raises Unavailable."""

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Protocol
 
 from service.accounts import Account, KeyStore
+from service.events import Attempt, Delivery, DeliveryState, Event, Patience, Webhook
 from service.fleet import Device
 from service.lifecycle import Status
 from service.links import LinkStore, ShortLink
@@ -166,7 +167,104 @@ class MailboxStore(Protocol):
         ...
 
 
-class Store(KeyStore, LinkStore, MailboxStore, Protocol):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """What a webhook said."""
+
+    status: int
+    beginning: str
+    """of the body, for a person to read"""
+
+
+class Poster(Protocol):
+    """Calls webhooks: whatever they do, each call ends within 20 seconds. It follows no redirect."""
+
+    def objection(self, url: str) -> str | None:
+        """Why this URL will never be called, where its text alone tells: an address that is not a public one."""
+        ...
+
+    async def post(self, url: str, headers: Sequence[tuple[str, str]], body: bytes) -> Answer:
+        """Raises PostFailed, also when each address of the host is one that may not be called."""
+        ...
+
+
+class Sealer(Protocol):
+    """Keeps secrets that we must read back unreadable to who has only the store."""
+
+    def seal(self, secret: str) -> bytes: ...
+    def open(self, sealed: bytes) -> str:
+        """Raises SealBroken."""
+        ...
+
+
+class WebhookStore(Protocol):
+    """Webhooks, and the events that wait for them.
+
+    Once a webhook asks for them, the transaction that accepts a message, settles it, applies a report to it, expires it, or keeps a
+    received one, notes the event for it: both are on disk or neither. A message that is reported delivered straight away was sent, too.
+    """
+
+    async def add_webhook(self, webhook: Webhook) -> Webhook:
+        """`id` is ignored; the stored webhook is returned."""
+        ...
+
+    async def webhooks(self, account_id: int | None) -> list[Webhook]:
+        """The account's, or (None) everybody's, oldest first."""
+        ...
+
+    async def remove_webhook(self, id: int) -> None:
+        """Its deliveries go with it."""
+        ...
+
+    async def set_secrets(self, id: int, *, secret: bytes, next_secret: bytes | None, rotates: datetime | None) -> None: ...
+    async def resume_webhook(self, id: int) -> None:
+        """It is active, and what waits for it is due."""
+        ...
+
+    async def note_event(self, event: Event, webhook_id: int | None = None) -> None:
+        """For each webhook of the account that asks for its type, or only for the one that is named."""
+        ...
+
+    async def webhooks_due(self, now: datetime) -> list[Webhook]:
+        """Those, of any account and state, that have a delivery that is due."""
+        ...
+
+    async def take_probe(self, id: int, *, now: datetime, next_probe: datetime) -> bool:
+        """Whether the paused webhook may be probed now, which for each time is said only once."""
+        ...
+
+    async def claim_deliveries(
+        self, webhook_id: int, *, limit: int, now: datetime, leased_until: datetime, leased_by: str
+    ) -> list[Delivery]:
+        """Up to `limit` that are due, each with the try counted.
+
+        None whose subject has an earlier delivery to this webhook that still waits. No two claims return the same one while its lease runs.
+        """
+        ...
+
+    async def settle_delivery(self, attempt: Attempt, patience: Patience) -> None:
+        """Record how a try went. A success makes the webhook active; a failure counts, and pauses it when patience ends.
+
+        News of a try that was overtaken by another changes nothing, unless it is a success. Afterwards the next of its subject is due.
+        """
+        ...
+
+    async def deliveries(self, webhook_id: int, state: DeliveryState | None, limit: int) -> list[Delivery]:
+        """Newest first."""
+        ...
+
+    async def replay(self, webhook_id: int, delivery_id: int | None) -> int:
+        """Make one finished delivery, or (None) all dead ones, wait again, with all their tries; how many."""
+        ...
+
+    async def tidy_deliveries(
+        self, *, now: datetime, paused_before: datetime, done_before: datetime, dead_before: datetime, limit: int
+    ) -> int:
+        """Make dead what waits for webhooks that were paused before then, erase what was finished before then, at most `limit` each."""
+        ...
+
+
+class Store(KeyStore, LinkStore, MailboxStore, WebhookStore, Protocol):
     """Keeps everything. What a method returned from is on disk: commits are grouped, but nobody is answered before his.
 
     A method raises Unavailable when the store cannot be reached or is full (nothing was stored), and InDoubt when it went away in

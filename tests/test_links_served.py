@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from adapters.bundle import gateway_over
+from adapters.data_folder import open_folder
 from adapters.settings import read
 from adapters.storage.memory import MemoryStore
 from service.fleet import Fleet
@@ -64,13 +65,16 @@ def _able(data: Path) -> int:
         return int(count)
 
 
-def test_the_settings_reach_the_links() -> None:
+def test_the_settings_reach_the_links(tmp_path: Path) -> None:
+    folder = open_folder(tmp_path)
+    store = MemoryStore()
     environment = {
         "DRAGOMAN_PUBLIC_URL": "https://sms.test/",
         "DRAGOMAN_SHORT_LINK_DAYS": "7",
         "DRAGOMAN_SEALED_MESSAGE_DAYS": "2",
     }
-    links = gateway_over(MemoryStore(), Fleet(), read(environment=environment), Guesses()).links
+    links = gateway_over(store, Fleet(store=store), read(environment=environment), folder, Guesses()).links
     assert (links.public_url, links.short_lifetime, links.sealed_lifetime) == ("https://sms.test", timedelta(days=7), timedelta(days=2))
-    default = gateway_over(MemoryStore(), Fleet(), read(environment={}), Guesses()).links
+    default = gateway_over(store, Fleet(store=store), read(environment={}), folder, Guesses()).links
     assert (default.public_url, default.short_lifetime, default.sealed_lifetime) == (None, timedelta(days=365), timedelta(days=30))
+    folder.close()

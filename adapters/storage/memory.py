@@ -14,11 +14,12 @@ from datetime import datetime, timedelta
 from adapters.storage.memory_keys import MemoryKeys
 from adapters.storage.memory_links import MemoryLinks
 from adapters.storage.memory_mailbox import MemoryMailbox
+from adapters.storage.memory_webhooks import MemoryWebhooks
 from adapters.storage.rows import check, storable, storable_or_none
 from service.errors import Conflict, IdTaken, QuotaExceeded
 from service.fleet import Device
 from service.lifecycle import Status, advance
-from service.messages import Channel, DeliveryReport, MtMessage, Receipt, queue_of
+from service.messages import Channel, DeliveryReport, MtMessage, Receipt, ReceivedMessage, queue_of
 from service.ports import Acceptance, SentQuery, Settlement
 
 IDEMPOTENCY = timedelta(hours=24)
@@ -31,7 +32,7 @@ class _Lease:
 
 
 @dataclass
-class MemoryStore(MemoryKeys, MemoryLinks, MemoryMailbox):
+class MemoryStore(MemoryKeys, MemoryLinks, MemoryMailbox, MemoryWebhooks):
     """A service.ports.Store."""
 
     _leases: dict[int, _Lease] = field(default_factory=dict)
@@ -183,6 +184,10 @@ class MemoryStore(MemoryKeys, MemoryLinks, MemoryMailbox):
     async def sent(self, query: SentQuery) -> list[MtMessage]:
         newest_first = sorted(self._messages.values(), key=lambda m: m.id, reverse=True)
         return [m for m in newest_first if _is_asked_for(m, query)][: query.limit]
+
+    def _keep_received(self, row: ReceivedMessage) -> None:
+        super()._keep_received(row)
+        self.note_received(row, row.guid, row.account_id, row.created)
 
     async def save_device(self, device: Device) -> None:
         self._devices[device.id] = device

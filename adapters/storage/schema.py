@@ -225,6 +225,64 @@ pulse = Table(
     comment="Written to learn whether the store can commit.",
 )
 
+webhooks = Table(
+    "webhooks",
+    metadata,
+    Column("id", _Id, primary_key=True, comment="Given by the store."),
+    Column("account_id", _Id, ForeignKey("accounts.id"), nullable=False, comment="Whose it is."),
+    Column("url", Text, nullable=False, comment="What is called."),
+    Column("format", Text, nullable=False, comment="How its calls look."),
+    Column("types", Text, nullable=False, comment="Which events it wants, separated by spaces; they are in webhook_subscriptions too."),
+    Column("created", BigInteger, nullable=False, comment="When it was added."),
+    Column("secret", LargeBinary, comment="What its calls are signed with, sealed; null in a format that does not sign."),
+    Column("next_secret", LargeBinary, comment="What they will be signed with, sealed; null unless the secret is being rotated."),
+    Column("rotates", BigInteger, comment="When the next secret takes the place of the secret."),
+    Column("state", Text, nullable=False, comment="service.events.WebhookState."),
+    Column("why", Text, comment="Why it is paused."),
+    Column("failures", Integer, nullable=False, server_default="0", comment="Tries that have failed since the last success."),
+    Column("failing_since", BigInteger, comment="When the first of them was; null when the last try was a success."),
+    Column("paused", BigInteger, comment="Since when it is paused."),
+    Column("probe", BigInteger, comment="When it is tried again although it is paused."),
+    comment="URLs that are told of events.",
+)
+
+webhook_subscriptions = Table(
+    "webhook_subscriptions",
+    metadata,
+    Column("account_id", BigInteger, primary_key=True, autoincrement=False, comment="Whose events."),
+    Column("type", Text, primary_key=True, comment="service.events.EventType."),
+    Column("webhook_id", BigInteger, primary_key=True, autoincrement=False, comment="Who wants them."),
+    comment="What the triggers ask: who wants events of a type. An account without webhooks has no rows here.",
+    sqlite_with_rowid=False,
+)
+
+# Rows about messages are written by triggers on messages and received (see the revisions), in the transaction of whatever changed those:
+# no statement can forget it, and it costs an account without webhooks one look into webhook_subscriptions.
+webhook_deliveries = Table(
+    "webhook_deliveries",
+    metadata,
+    Column("id", _Id, primary_key=True, comment="Given by the store, growing: the order of a subject's events."),
+    Column("webhook_id", BigInteger, nullable=False, comment="Who is told."),
+    Column("account_id", BigInteger, nullable=False, comment="Whose event it is."),
+    Column("type", Text, nullable=False, comment="service.events.EventType."),
+    Column("subject", Text, nullable=False, comment="What it is about: the guid of a sent message, the id of a received one, a device."),
+    Column("number", Text, nullable=False, server_default="", comment="The recipient, or the sender of a received message."),
+    Column("text", Text, comment="What a received message says."),
+    Column("device", Text, comment="The device that it is about."),
+    Column("sim", Integer, comment="By which slot."),
+    Column("error", Text, comment="Why the message failed."),
+    Column("occurred", BigInteger, nullable=False, comment="When it became true; by the device's clock where that told."),
+    Column("created", BigInteger, nullable=False, comment="When we learned of it."),
+    Column("state", Text, nullable=False, server_default="waiting", comment="service.events.DeliveryState."),
+    Column("attempts", Integer, nullable=False, server_default="0", comment="How often it was claimed."),
+    Column("due", BigInteger, server_default="0", comment="When it is tried next, 0 for at once; while it is tried: the end of the lease."),
+    Column("leased_by", Text, comment="Which process is trying it."),
+    Column("finished", BigInteger, comment="When it was delivered or given up."),
+    Column("status", Integer, comment="HTTP status of the last answer."),
+    Column("answer", Text, comment="How the last answer began, or why there was none."),
+    comment="Events on their way to webhooks.",
+)
+
 _m = messages.c
 
 
@@ -256,3 +314,10 @@ _clients = api_keys.c.client_id.is_not(None)
 Index("ix_api_keys_client", api_keys.c.client_id, unique=True, sqlite_where=_clients, postgresql_where=_clients)
 Index("ix_api_keys_former", api_keys.c.former_digest)
 Index("ix_tokens_expires", tokens.c.expires)
+Index("ix_webhooks_account", webhooks.c.account_id, webhooks.c.id)
+_d = webhook_deliveries.c
+# A claim reads one range of this and stops at its limit; what waits for an earlier event of its subject is moved out of its way.
+_index("ix_webhook_deliveries_due", _d.webhook_id, _d.due, _d.id, where=_d.due.is_not(None))
+_index("ix_webhook_deliveries_order", _d.webhook_id, _d.subject, _d.id, where=_d.due.is_not(None))
+Index("ix_webhook_deliveries_webhook", _d.webhook_id, _d.id)
+_index("ix_webhook_deliveries_finished", _d.state, _d.finished, where=_d.finished.is_not(None))

@@ -15,6 +15,7 @@ from adapters.storage.rows import ms, ms_or_none, storable, storable_or_none
 from adapters.storage.sql_keys import SqlKeys
 from adapters.storage.sql_links import SqlLinks, row_of
 from adapters.storage.sql_mailbox import SqlMailbox
+from adapters.storage.sql_webhooks import SqlWebhooks
 from adapters.storage.transactions import LAST_ID
 from service.fleet import Device
 from service.lifecycle import Status
@@ -40,7 +41,7 @@ class Engine(Protocol):
 
 
 @dataclass(kw_only=False)
-class SqlStore(SqlKeys, SqlLinks, SqlMailbox):
+class SqlStore(SqlKeys, SqlLinks, SqlMailbox, SqlWebhooks):
     """A service.ports.Store."""
 
     engine: Engine

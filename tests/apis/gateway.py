@@ -26,8 +26,10 @@ from service.messages import MtMessage
 from service.outcome import Outcome
 from service.ports import SentQuery
 from service.submission import Submission
+from service.webhooks import Webhooks
 from tests.fakes import FakeClock, ripple
 from tests.http_peer import Answer, Log, Wire, answers
+from tests.postbox import NoPoster, OpenSealer
 from tests.scripted_driver import ScriptedDriver
 
 KEY = "a-good-key"
@@ -50,6 +52,7 @@ class MemoryGateway:
             clock=self.clock,
             store=self.store,
             links=self.links,
+            webhooks=Webhooks(store=self.store, poster=NoPoster(), sealer=OpenSealer(), formats={}, clock=self.clock),
         )
         self.dispatch = Dispatch(store=self.store, clock=self.clock, node="here", sleep=asyncio.sleep)
         self.outcome = Outcome(store=self.store, fleet=self.fleet, dispatch=self.dispatch, clock=self.clock)
