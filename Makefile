@@ -48,7 +48,7 @@ imports: $(READY)
 	@$(BIN)/lint-imports --config setup.cfg
 
 unit: $(READY)
-	@$(BIN)/python -m pytest -q -m "not slow" $(ARGS)
+	@$(BIN)/python -m pytest -q -n 2 -m "not slow" $(ARGS)
 
 soap-tests: $(READY)
 	@$(BIN)/python -m pytest -q tests/apis $(ARGS)
