@@ -6,35 +6,33 @@ import asyncio
 import gc
 import hashlib
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
-from adapters import cli, control, reactor
+from adapters import cli, control, devices, reactor
 from adapters.apis import ApiSettings, load
 from adapters.bundle import gateway_over
 from adapters.data_folder import DataFolder, FolderInUse, open_folder
-from adapters.devices.simulator import Simulator
+from adapters.devices import simulator
 from adapters.log import configure
 from adapters.reactor import Housekeeper, Worker, utc_now
 from adapters.sealing import KeyUnusable
 from adapters.settings import Settings
+from adapters.staff import Staff
 from adapters.storage import open_store
 from adapters.web import FrontDoor, Limits
 from adapters.webhook_worker import WebhookWorker
 from service.accounts import Account, ApiKey, digest_of, new_secret
-from service.dispatch import Dispatch
 from service.errors import Unavailable
 from service.fleet import Device, Fleet
 from service.gateway import Gateway
 from service.guesses import Guesses
-from service.outcome import Outcome
-from service.ports import Driver, Inbox, Store
+from service.ports import Driver, Store
 from service.webhooks import Webhooks
 
 FIRST_ACCOUNT = "default"
-RADIO_LOG = "radio.log"
 DRAIN_S = 10.0
 NOTE_USED_S = 20.0
 
@@ -62,24 +60,23 @@ async def start(settings: Settings, log: Any, opened: AsyncExitStack) -> Running
     opened.callback(folder.close)
     store = await _store(settings, folder, log, opened)
     fleet = Fleet(store=store)
-    dispatch = Dispatch(store=store, clock=utc_now, node=folder.node, sleep=asyncio.sleep)
-    outcome = Outcome(store=store, fleet=fleet, dispatch=dispatch, clock=utc_now, on_unknown=lambda r: _unknown_report(log, r.device))
     gateway = _gateway(store, fleet, settings, folder, log)
+    gateway.outcome.on_unknown = lambda report: _unknown_report(log, report.device)
     opened.push_async_callback(gateway.links.close)
     account = await _first_account(store, folder, settings, log)
-    drivers = await _drivers(settings, store, folder, fleet, account)
-    await _keep_house(store, folder, drivers, log, opened)
-    workers = [Worker(driver=driver, dispatch=dispatch, store=store, fleet=fleet, log=log) for driver in drivers]
-    gateway.submission.on_queued, wake = _wakers(workers)
-    gateway.mailbox.on_queued, fleet.on_unlink = gateway.submission.on_queued, _unlinker(workers)
+    staff = await _staff(gateway, settings, folder, account, log)
+    await _keep_house(store, folder, staff, log, opened)
+    gateway.submission.on_queued = gateway.mailbox.on_queued = staff.queued
+    fleet.on_link, fleet.on_unlink = staff.engage, staff.dismiss
     teller = _tell_webhooks(gateway.webhooks, log, opened)
 
     def changed(device: str) -> None:
-        wake(device)
+        staff.changed(device)
         teller.device_changed(fleet, device)
 
     fleet.on_change = changed
-    await _start_workers(workers, outcome, opened)
+    opened.push_async_callback(staff.stop)
+    await staff.start()
     noting = asyncio.create_task(reactor.every(NOTE_USED_S, gateway.accounts.note_used, log))
     opened.callback(noting.cancel)
     opened.push_async_callback(await control.listen(folder.path, gateway, log=log))
@@ -87,7 +84,7 @@ async def start(settings: Settings, log: Any, opened: AsyncExitStack) -> Running
     # what is there now stays, so no later collection need look at it: each full one cost 60 ms and showed in p99
     gc.collect()
     gc.freeze()
-    log.info("ready", urls=urls, data=str(folder.path), phones=len(drivers))
+    log.info("ready", urls=urls, data=str(folder.path), phones=len(staff))
     return Running(gateway=gateway, folder=folder, urls=urls)
 
 
@@ -143,65 +140,46 @@ async def _first_account(store: Store, folder: DataFolder, settings: Settings, l
     return account
 
 
-async def _drivers(settings: Settings, store: Store, folder: DataFolder, fleet: Fleet, account: Account) -> list[Driver]:
-    """The devices that this process speaks to; each keeps its id over a restart."""
+async def _staff(gateway: Gateway, settings: Settings, folder: DataFolder, account: Account, log: Any) -> Staff:
+    """A worker for each device that this process speaks to; none of them works yet."""
+    dispatch, store, fleet = gateway.outcome.dispatch, gateway.store, gateway.fleet
+    kinds = devices.load()
+    tools = devices.Tools(clock=utc_now, folder=folder.path, options={simulator.KIND: settings.simulator_behaviour})
+
+    async def build(device: Device) -> Driver | None:
+        if device.kind not in kinds:
+            log.warning("unknown_kind", device=device.id, kind=device.kind, why="nothing here speaks to such devices; its messages wait")
+            return None
+        return kinds[device.kind](device, tools)
+
+    def hire(driver: Driver) -> Worker:
+        return Worker(driver=driver, dispatch=dispatch, store=store, fleet=fleet, log=log)
+
+    staff = Staff(build=build, hire=hire, inbox=gateway.outcome)
     for device in await store.devices():
         fleet.register(device)
-    drivers: list[Driver] = []
+        if device.kind != simulator.KIND:
+            await staff.engage(device)
+    for phone in _simulated(settings, folder, fleet, account):
+        await fleet.keep(phone)
+        await staff.engage(phone)
+    return staff
+
+
+def _simulated(settings: Settings, folder: DataFolder, fleet: Fleet, account: Account) -> Iterator[Device]:
+    """As many as the setting says; each keeps its id and what was decided about it over a restart."""
     for number in range(1, settings.simulator + 1):
         id = hashlib.sha256(f"{folder.node}/simulator/{number}".encode()).hexdigest()[:16]
         known = fleet.get(account.id, id)
-        phone = known or Device(id=id, account_id=account.id, kind="simulator", label=f"Simulated phone {number}", sims=2)
-        phone = replace(phone, whatsapp=number <= settings.simulator_whatsapp)
-        if phone != known:
-            await store.save_device(phone)
-            fleet.register(phone)
-        drivers.append(Simulator(phone, settings.simulator_behaviour, radio_log=folder.path / RADIO_LOG, clock=utc_now))
-    return drivers
+        phone = known or Device(id=id, account_id=account.id, kind=simulator.KIND, label=f"Simulated phone {number}", sims=2)
+        yield replace(phone, whatsapp=number <= settings.simulator_whatsapp)
 
 
-async def _keep_house(store: Store, folder: DataFolder, drivers: Sequence[Driver], log: Any, opened: AsyncExitStack) -> None:
-    deduplicating = [driver.device.id for driver in drivers if driver.deduplicates]
-    housekeeper = Housekeeper(store=store, clock=utc_now, deduplicating=deduplicating, log=log)
+async def _keep_house(store: Store, folder: DataFolder, staff: Staff, log: Any, opened: AsyncExitStack) -> None:
+    housekeeper = Housekeeper(store=store, clock=utc_now, deduplicating=staff.deduplicating, log=log)
     await housekeeper.recover(folder.node)
     task = asyncio.create_task(housekeeper.run())
     opened.callback(task.cancel)
-
-
-def _wakers(workers: Sequence[Worker]) -> tuple[Callable[[int, str | None], None], Callable[[str], None]]:
-    by_device = {worker.driver.device.id: worker for worker in workers}
-    by_account: dict[int, list[Worker]] = {}
-    for worker in workers:
-        by_account.setdefault(worker.driver.device.account_id, []).append(worker)
-
-    def queued(account_id: int, device: str | None) -> None:
-        for worker in by_account.get(account_id, ()):
-            if device is None or worker is by_device.get(device):
-                worker.wake()
-
-    def changed(device: str) -> None:
-        if device in by_device:
-            by_device[device].wake()
-
-    return queued, changed
-
-
-def _unlinker(workers: list[Worker]) -> Callable[[Device], Awaitable[None]]:
-    async def unlinked(device: Device) -> None:
-        for worker in [worker for worker in workers if worker.driver.device.id == device.id]:
-            await worker.stop()
-            workers.remove(worker)
-
-    return unlinked
-
-
-async def _start_workers(workers: Sequence[Worker], inbox: Inbox, opened: AsyncExitStack) -> None:
-    async def stop() -> None:
-        await asyncio.gather(*(worker.stop() for worker in workers))
-
-    opened.push_async_callback(stop)
-    for worker in workers:
-        await worker.start(inbox)
 
 
 async def _listen(settings: Settings, gateway: Gateway, log: Any, opened: AsyncExitStack) -> list[str]:

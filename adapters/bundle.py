@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 from adapters.aes_gcm import AesGcm
@@ -12,11 +13,13 @@ from adapters.reactor import utc_now
 from adapters.sealing import Sealing, secret_key
 from adapters.settings import Settings
 from service.accounts import Accounts
+from service.dispatch import Dispatch
 from service.fleet import Fleet
 from service.gateway import Gateway
 from service.guesses import Guesses
 from service.links import Links
 from service.mailbox import Mailbox
+from service.outcome import Outcome
 from service.ports import Store
 from service.submission import Submission
 from service.webhooks import Webhooks
@@ -34,6 +37,7 @@ def gateway_over(store: Store, fleet: Fleet, settings: Settings, folder: DataFol
         short_lifetime=timedelta(days=settings.short_link_days),
         sealed_lifetime=timedelta(days=settings.sealed_message_days),
     )
+    dispatch = Dispatch(store=store, clock=utc_now, node=folder.node, sleep=asyncio.sleep)
     return Gateway(
         accounts=Accounts(store=store, clock=utc_now, guesses=guesses),
         submission=Submission(store=store, fleet=fleet, clock=utc_now, links=links),
@@ -43,6 +47,7 @@ def gateway_over(store: Store, fleet: Fleet, settings: Settings, folder: DataFol
         store=store,
         links=links,
         webhooks=_webhooks(store, settings, folder),
+        outcome=Outcome(store=store, fleet=fleet, dispatch=dispatch, clock=utc_now),
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -151,11 +151,12 @@ class Housekeeper:
 
     store: Store
     clock: Callable[[], datetime]
-    deduplicating: list[str]
+    deduplicating: Callable[[], Sequence[str]]
+    """the devices that put a message on the air only once, however often it is handed to them"""
     log: Any
 
     async def recover(self, leased_by: str | None) -> None:
-        unknown = await self.store.recover(now=self.clock(), leased_by=leased_by, deduplicating=self.deduplicating)
+        unknown = await self.store.recover(now=self.clock(), leased_by=leased_by, deduplicating=self.deduplicating())
         for guid in unknown:
             self.log.warning("outcome_unknown", message=guid, why="a process died while it handed this message over")
 

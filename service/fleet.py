@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
@@ -31,6 +31,8 @@ class Device:
     """whether it can send WhatsApp messages"""
     sync_sent: bool = False
     """whether what it reports as sent is listed for its account"""
+    config: Mapping[str, str] = field(default_factory=dict)
+    """what its driver needs to know to find it; nothing secret"""
 
 
 def new_device_id() -> str:
@@ -54,7 +56,7 @@ class DeviceStore(Protocol):
     async def unlink_device(self, device: Device) -> None: ...
 
 
-async def _nothing_to_stop(device: Device) -> None:
+async def _nobody_speaks(device: Device) -> None:
     return None
 
 
@@ -65,7 +67,9 @@ class Fleet:
     _devices: dict[str, Device] = field(default_factory=dict)
     _online: set[str] = field(default_factory=set)
     on_change: Callable[[str], None] = lambda device: None
-    on_unlink: Callable[[Device], Awaitable[None]] = _nothing_to_stop
+    on_link: Callable[[Device], Awaitable[None]] = _nobody_speaks
+    """starts whatever speaks to the device"""
+    on_unlink: Callable[[Device], Awaitable[None]] = _nobody_speaks
     """stops whatever speaks to the device; nothing that is in flight may be left when it returns"""
     store: DeviceStore | None = None
     """where changes are kept; None where nothing is"""
@@ -79,6 +83,9 @@ class Fleet:
     def get(self, account_id: int, device_id: str) -> Device | None:
         found = self._devices.get(device_id)
         return found if found is not None and found.account_id == account_id else None
+
+    def all(self) -> list[Device]:
+        return list(self._devices.values())
 
     def of(self, account_id: int) -> list[Device]:
         return [d for d in self._devices.values() if d.account_id == account_id]
@@ -123,10 +130,19 @@ class Fleet:
             phone_number=known.phone_number if phone_number is None else phone_number or None,
             sync_sent=known.sync_sent if sync_sent is None else sync_sent,
         )
-        if self.store is not None:
-            await self.store.save_device(changed)
-        self.register(changed)
+        await self.keep(changed)
         return changed
+
+    async def keep(self, device: Device) -> None:
+        """The device is as it is told here from now on; whatever speaks to it goes on."""
+        if self.store is not None:
+            await self.store.save_device(device)
+        self.register(device)
+
+    async def link(self, device: Device) -> None:
+        """The device is kept and spoken to; to one that is known already, anew."""
+        await self.keep(device)
+        await self.on_link(device)
 
     async def unlink(self, account_id: int, device_id: str) -> None:
         """The device is this account's no longer: nothing is accepted for it, whatever speaks to it is stopped, its messages go to the

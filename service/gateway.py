@@ -8,6 +8,7 @@ from service.accounts import Accounts
 from service.fleet import Fleet
 from service.links import Links
 from service.mailbox import Mailbox
+from service.outcome import Outcome
 from service.ports import Clock, Store
 from service.submission import Submission
 from service.webhooks import Webhooks
@@ -23,6 +24,8 @@ class Gateway:
     store: Store
     links: Links
     webhooks: Webhooks
+    outcome: Outcome
+    """for what a device says by calling us"""
 
     async def ready(self) -> None:
         """Returns when an accepted message could be kept now; raises Unavailable."""

@@ -45,7 +45,7 @@ class Neglected(MemoryStore):
 class House:
     def __init__(self) -> None:
         self.store, self.log = Neglected(), RecordingLog()
-        self.keeper = Housekeeper(store=self.store, clock=now, deduplicating=["a phone"], log=self.log)
+        self.keeper = Housekeeper(store=self.store, clock=now, deduplicating=lambda: ["a phone"], log=self.log)
         self.running = asyncio.create_task(self.keeper.run())
 
     async def claimed(self, leased_until: datetime) -> str:

@@ -19,12 +19,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from adapters.devices import Tools
 from service.errors import SendFailed, Unavailable
 from service.fleet import Device
 from service.lifecycle import Status
 from service.messages import Accepted, Channel, DeliveryReport, MoMessage, MtMessage
 from service.ports import Clock, Inbox
 
+KIND = "simulator"
+RADIO_LOG = "radio.log"
 REPEAT_S = 1.0
 """what the inbox could not take is handed in again after this"""
 
@@ -302,3 +305,9 @@ class Simulator:
         timer = (self._call_later or asyncio.get_running_loop().call_later)(delay_s, fire)
         self._timers.add(timer)
         return timer
+
+
+def driver(device: Device, tools: Tools) -> Simulator:
+    behaviour = tools.options.get(KIND)
+    assert isinstance(behaviour, Behaviour)
+    return Simulator(device, behaviour, radio_log=tools.folder / RADIO_LOG, clock=tools.clock)

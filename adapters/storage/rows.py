@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import astuple, replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 from typing import Any
@@ -166,7 +166,13 @@ def account_of(row: Sequence[Any]) -> Account:
 
 def device_of(row: Sequence[Any]) -> Device:
     device = Device(**dict(zip(Device.__slots__, row, strict=True)))
-    return replace(device, whatsapp=bool(device.whatsapp), sync_sent=bool(device.sync_sent))
+    config = json.loads(row[Device.__slots__.index("config")])
+    return replace(device, whatsapp=bool(device.whatsapp), sync_sent=bool(device.sync_sent), config=config)
+
+
+def device_row(device: Device) -> dict[str, Any]:
+    row = dict(zip(Device.__slots__, astuple(device), strict=True))
+    return {**row, "config": json.dumps(dict(device.config))}
 
 
 def key_of(row: Sequence[Any]) -> ApiKey:

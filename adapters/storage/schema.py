@@ -84,6 +84,9 @@ devices = Table(
     Column(
         "sync_sent", Boolean, nullable=False, server_default=false(), comment="Whether what it reports as sent is listed for its account."
     ),
+    Column(
+        "config", Text, nullable=False, server_default="{}", comment="What its driver needs to know to find it, as JSON; nothing secret."
+    ),
     comment="What can put messages on the air.",
 )
 

@@ -6,7 +6,7 @@ No SQL here and no I/O: an Engine runs the transactions, in groups, each group o
 from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -136,7 +136,7 @@ class SqlStore(SqlKeys, SqlLinks, SqlMailbox, SqlWebhooks):
         return [rows.message_of(row) for row in found[: query.limit]]
 
     async def save_device(self, device: Device) -> None:
-        await self.engine.write("tell", "save_device", dict(zip(device.__slots__, astuple(device), strict=True)))
+        await self.engine.write("tell", "save_device", rows.device_row(device))
 
     async def devices(self) -> list[Device]:
         return [rows.device_of(row) for row in await self.engine.read("ask", "devices", {})]

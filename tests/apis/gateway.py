@@ -44,6 +44,8 @@ class MemoryGateway:
         self.fleet = Fleet(store=self.store)
         settings = settings or ApiSettings()
         self.links = Links(store=self.store, cipher=AesGcm(), clock=self.clock, public_url=settings.public_url)
+        self.dispatch = Dispatch(store=self.store, clock=self.clock, node="here", sleep=asyncio.sleep)
+        self.outcome = Outcome(store=self.store, fleet=self.fleet, dispatch=self.dispatch, clock=self.clock)
         self.gateway = Gateway(
             accounts=Accounts(store=self.store, clock=self.clock),
             submission=Submission(store=self.store, fleet=self.fleet, clock=self.clock, links=self.links),
@@ -53,9 +55,8 @@ class MemoryGateway:
             store=self.store,
             links=self.links,
             webhooks=Webhooks(store=self.store, poster=NoPoster(), sealer=OpenSealer(), formats={}, clock=self.clock),
+            outcome=self.outcome,
         )
-        self.dispatch = Dispatch(store=self.store, clock=self.clock, node="here", sleep=asyncio.sleep)
-        self.outcome = Outcome(store=self.store, fleet=self.fleet, dispatch=self.dispatch, clock=self.clock)
         self.api: Api = build(self.gateway, settings)
         self.door = FrontDoor([self.api], log=self.log, clock=Clock())
 

@@ -703,6 +703,7 @@ async def test_keys(house: House) -> None:
 async def test_devices(house: House) -> None:
     assert await house.store.devices() == [house.phone, house.other]
     changed = replace(house.phone, label="Door", phone_number="+32495898697", sims=3, time_zone="Europe/Brussels", kind="smpp")
+    changed = replace(changed, config={"url": "https://é.test/?a=1", "empty": ""})
     await house.store.save_device(changed)
     assert await house.store.devices() == [changed, house.other]
 

@@ -171,3 +171,19 @@ def test_what_a_device_says_of_itself_is_remembered() -> None:
     made.heard("a", battery=49)
     made.online("a", False)
     assert made.presence("a") == Presence(since=START, battery=49, version="2")
+
+
+@on_the_loop
+async def test_a_device_that_is_linked_is_kept_before_it_is_spoken_to_and_one_that_is_kept_is_not_spoken_to_anew() -> None:
+    made = fleet()
+    made.store = kept = Kept()
+
+    async def start(device: Device) -> None:
+        assert made.get(1, "a") == device, "what it hands in straight away has an owner"
+        kept.told.append(f"start {device.label}")
+
+    made.on_link = start
+    await made.link(replace(phone("a"), label="one"))
+    await made.keep(replace(phone("a"), label="two"))
+    assert kept.told == ["save one", "start one", "save two"]
+    assert [d.label for d in made.all()] == ["two"]

@@ -18,6 +18,7 @@ from adapters.commands.webhooks import COMMANDS
 from adapters.storage.memory import MemoryStore
 from adapters.webhook_worker import LOOK_EVERY_S, WebhookWorker
 from service.accounts import Account, Accounts
+from service.dispatch import Dispatch
 from service.errors import Conflict, Invalid, Missing, NotFound, Refused
 from service.events import DeliveryState, EventType, WebhookState
 from service.fleet import Device, Fleet
@@ -26,6 +27,7 @@ from service.lifecycle import Status
 from service.links import Links
 from service.mailbox import Mailbox
 from service.messages import DeliveryReport, MoMessage
+from service.outcome import Outcome
 from service.ports import Settlement
 from service.submission import Submission
 from service.webhooks import PAUSE_FAILURES, PROBE_EVERY, ROTATION, WAITS_S, WINDOW, Webhooks, next_try
@@ -47,6 +49,7 @@ class House:
         links = Links(store=self.store, cipher=AesGcm(), clock=now)
         self.webhooks = Webhooks(store=self.store, poster=self.box, sealer=OpenSealer(), formats=FORMATS, clock=now)
         self.worker = WebhookWorker(webhooks=self.webhooks, log=self.log, look_every_s=look_every_s)
+        dispatch = Dispatch(store=self.store, clock=now, node="here", sleep=asyncio.sleep)
         self.gateway = Gateway(
             accounts=Accounts(store=self.store, clock=now),
             submission=Submission(store=self.store, fleet=self.fleet, clock=now, links=links),
@@ -56,6 +59,7 @@ class House:
             store=self.store,
             webhooks=self.webhooks,
             links=links,
+            outcome=Outcome(store=self.store, fleet=self.fleet, dispatch=dispatch, clock=now),
         )
 
     async def open(self) -> House:

@@ -1,0 +1,97 @@
+"""Who works for which device, and who is woken by what."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from adapters.staff import Staff
+from service.fleet import Device
+from tests.fakes import on_the_loop
+
+
+class Hand:
+    """Stands in for a worker and its driver."""
+
+    deduplicates = True
+
+    def __init__(self, device: Device, told: list[str]) -> None:
+        self.device, self._told = device, told
+        self.driver = self
+
+    async def start(self, inbox: Any) -> None:
+        self._told.append(f"{self.device.id} {self.device.label}starts")
+
+    async def stop(self) -> None:
+        self._told.append(f"{self.device.id} {self.device.label}stops")
+
+    def wake(self) -> None:
+        self._told.append(self.device.id)
+
+
+def device(id: str, account_id: int = 1, **fields: Any) -> Device:
+    return Device(**{"id": id, "account_id": account_id, "kind": "test", **fields})
+
+
+class Office:
+    def __init__(self) -> None:
+        self.told: list[str] = []
+        hire: Any = lambda driver: driver  # noqa: E731
+        inbox: Any = None
+        self.staff = Staff(build=self._build, hire=hire, inbox=inbox)
+
+    async def _build(self, device: Device) -> Any:
+        return Hand(device, self.told) if device.kind == "test" else None
+
+    async def with_three(self) -> Office:
+        for each in (device("a1"), device("a2"), device("b1", 2)):
+            await self.staff.engage(each)
+        return self
+
+    def said(self) -> list[str]:
+        said, self.told[:] = list(self.told), []
+        return said
+
+
+@on_the_loop
+async def test_a_queued_message_wakes_its_phone_or_all_of_the_accounts() -> None:
+    office = await Office().with_three()
+    office.staff.queued(1, None)
+    assert office.said() == ["a1", "a2"]
+    office.staff.queued(1, "a2")
+    assert office.said() == ["a2"]
+    office.staff.queued(1, "unknown")
+    office.staff.queued(3, None)
+    assert office.said() == []
+
+
+@on_the_loop
+async def test_a_phone_that_comes_online_is_woken() -> None:
+    office = await Office().with_three()
+    office.staff.changed("a2")
+    office.staff.changed("unknown")
+    assert office.said() == ["a2"]
+
+
+@on_the_loop
+async def test_nobody_works_before_the_start_and_whoever_comes_later_at_once() -> None:
+    office = await Office().with_three()
+    assert office.said() == []
+    await office.staff.start()
+    assert office.said() == ["a1 starts", "a2 starts", "b1 starts"]
+    await office.staff.engage(device("c1"))
+    assert office.said() == ["c1 starts"]
+    await office.staff.engage(device("c1", label="anew "))
+    assert office.said() == ["c1 stops", "c1 anew starts"]
+    await office.staff.dismiss(device("a1"))
+    await office.staff.dismiss(device("a1"))
+    assert office.said() == ["a1 stops"]
+    assert (len(office.staff), office.staff.deduplicating()) == (3, ["a2", "b1", "c1"])
+    await office.staff.stop()
+    assert sorted(office.said()) == ["a2 stops", "b1 stops", "c1 anew stops"]
+
+
+@on_the_loop
+async def test_a_device_that_nobody_can_speak_to_has_no_worker() -> None:
+    office = Office()
+    await office.staff.engage(device("a1", kind="unheard of"))
+    assert len(office.staff) == 0
