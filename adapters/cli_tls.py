@@ -48,7 +48,7 @@ def init(asking: Asking, hosts: tuple[str, ...], renew: bool, force: bool) -> No
         asking.fail("refused", str(error))
     except OSError as error:
         asking.fail("unavailable", f"{error.filename}: {error.strerror}")
-    asking.show(rows)
+    _show(asking, rows)
     if not asking.is_json:
         host = rows[-1]["hosts"][0]
         ca, ca_key = folder / authority.CA, folder / authority.CA_KEY
@@ -63,7 +63,13 @@ def show(asking: Asking) -> None:
         rows = _rows(asking.settings.data / authority.FOLDER)
     except AuthorityError as error:
         asking.fail("not_found", str(error))
-    asking.show(rows)
+    _show(asking, rows)
+
+
+def _show(asking: Asking, rows: list[dict[str, Any]]) -> None:
+    """One below the other: side by side a fingerprint would be broken, and nobody compares a broken one."""
+    for shown in [rows] if asking.is_json else rows:
+        asking.show(shown)
 
 
 def _rows(folder: Path) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import ipaddress
+import itertools
 import socket
 import struct
 from collections.abc import Iterator
@@ -16,10 +17,10 @@ _ELSEWHERE = ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1"))
 
 
 def own_names() -> list[str]:
-    """The host name, and the private addresses that are neither loopback nor link-local; those of other kinds are not guessed."""
+    """Private addresses that are neither loopback nor link-local, the one on the way out first, and the host name."""
     name = socket.gethostname().lower()
-    addresses = {address for found in (_of_interfaces(), _of_ways_out(), _of_name(name)) for address in found if _is_of_lan(address)}
-    return [name, *sorted(addresses)]
+    found = dict.fromkeys(itertools.chain(_of_ways_out(), _of_interfaces(), _of_name(name)))
+    return [*filter(_is_of_lan, found), name]
 
 
 def _of_interfaces() -> Iterator[str]:
