@@ -107,7 +107,8 @@ def listed(values: Sequence[str]) -> list[str] | None:
 
 
 def _print(what: Any) -> None:
-    console = Console(width=None if sys.stdout.isatty() else _WIDTH, highlight=False)
+    # without emoji, since a fingerprint with :CD: in it would be shown a disc
+    console = Console(width=None if sys.stdout.isatty() else _WIDTH, highlight=False, emoji=False)
     console.print(what)
 
 

@@ -75,7 +75,7 @@ def test_the_server_certificate(tmp_path: Path) -> None:
 def test_a_ca_is_replaced_only_by_force(tmp_path: Path) -> None:
     made(tmp_path)
     before = contents(tmp_path)
-    with pytest.raises(AuthorityError, match="phones may trust it.*--renew.*--force"):
+    with pytest.raises(AuthorityError, match=r"phones may trust it.*--renew.*--force"):
         authority.make(tmp_path, [], now=NOW)
     (tmp_path / "ca.pem").unlink()
     with pytest.raises(AuthorityError, match="--force"):
@@ -119,7 +119,7 @@ def test_what_the_ca_was_not_made_for_is_not_signed(tmp_path: Path, host: str) -
 
 @pytest.mark.parametrize("host", ["", "*.lan", "a b", "-a.lan", "a..lan", "ü.lan", "http://a.lan", "a.lan:8443", "999.1.1.1", "a" * 64])
 def test_what_is_no_host_is_refused_and_nothing_written(tmp_path: Path, host: str) -> None:
-    with pytest.raises(AuthorityError, match="is neither a host name in ASCII nor an IP address"):
+    with pytest.raises(AuthorityError, match="is neither a host name"):
         authority.make(tmp_path / "tls", [host], now=NOW)
     assert not (tmp_path / "tls").exists()
 

@@ -10,7 +10,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from adapters.cli import dragoman
+from adapters.cli_asking import Asking
 from adapters.lan import own_names
+from adapters.settings import Settings
 
 
 def invoke(data: Path, *arguments: str) -> Result:
@@ -32,6 +34,11 @@ def test_init_says_what_it_made_and_what_comes_next(tmp_path: Path) -> None:
     assert ca["sha256"] in result.stdout and len(ca["sha256"]) == 95
     assert server["hosts"] == ["192.168.1.5", "gateway.lan", "fd00::5", "localhost", "127.0.0.1", "::1"]
     assert "PRIVATE" not in result.stdout
+
+
+def test_a_fingerprint_is_shown_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    Asking(settings=Settings(), is_json=False).show({"sha256": "84:21:CD:AB:A8"})
+    assert "84:21:CD:AB:A8" in capsys.readouterr().out
 
 
 def test_without_hosts_it_is_for_this_machine(tmp_path: Path) -> None:
