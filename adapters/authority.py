@@ -190,10 +190,9 @@ def _require_permitted(ca: x509.Certificate, names: Names) -> None:
 
 def _write_server(folder: Path, ca: x509.Certificate, ca_key: Key, names: Names, now: datetime) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
-    # no host name: OpenSSL would hold one in this place to the authority's bounds, and no client looks for it here
-    subject, ends = _subject("Dragoman server"), min(now - CLOCKS_DIFFER + SERVER_LASTS, ca.not_valid_after_utc)
+    ends = min(now - CLOCKS_DIFFER + SERVER_LASTS, ca.not_valid_after_utc)
     certificate = (
-        _certificate(subject, ca.subject, key.public_key(), now, ends)
+        _certificate(_subject("Dragoman server"), ca.subject, key.public_key(), now, ends)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(digital_signature=True), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)

@@ -45,6 +45,14 @@ def test_the_files_are_there_and_keys_are_their_owners(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "tls").stat().st_mode) == 0o700
 
 
+def test_the_files_belong_to_whom_the_folder_belongs(tmp_path: Path) -> None:
+    if os.geteuid() == 0:  # only root can have made them for somebody else
+        os.chown(tmp_path, 4711, 4712)
+    made(tmp_path)
+    owner = tmp_path.stat()
+    assert {(file.stat().st_uid, file.stat().st_gid) for file in tmp_path.iterdir()} == {(owner.st_uid, owner.st_gid)}
+
+
 def test_the_ca(tmp_path: Path) -> None:
     ca, _ = made(tmp_path, "gateway.lan", "sms.example.org", "203.0.113.9", "192.168.1.5")
     assert extension(ca, x509.BasicConstraints) == (x509.BasicConstraints(ca=True, path_length=0), True)
