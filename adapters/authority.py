@@ -71,7 +71,7 @@ def make(folder: Path, hosts: Sequence[str], *, now: datetime, force: bool = Fal
         )
     key = ec.generate_private_key(ec.SECP256R1())
     ca = _authority(key, names, now)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _make_folder(folder)
     _write_pair(folder, CA, CA_KEY, ca, key)
     _write_server(folder, ca, key, names, now)
 
@@ -238,7 +238,9 @@ def _read_key(path: Path) -> Key:
     try:
         key = serialization.load_pem_private_key(path.read_bytes(), password=None)
     except OSError as error:
-        raise AuthorityError(f"{path} cannot be read: {error.strerror}; without it nothing can be signed, --force makes a new CA") from None
+        raise AuthorityError(
+            f"{path} cannot be read: {error.strerror}; without it nothing can be signed: bring it back, or --force makes a new CA"
+        ) from None
     except (ValueError, TypeError):
         key = None
     if not isinstance(key, ec.EllipticCurvePrivateKey):
@@ -252,15 +254,28 @@ def _write_pair(folder: Path, certificate_name: str, key_name: str, certificate:
     _write(folder / certificate_name, certificate.public_bytes(pem), 0o644)
 
 
+def _make_folder(folder: Path) -> None:
+    """And the data folder around it, if need be; both private. What root makes belongs to whom the data belong: the server reads it."""
+    for made in (folder.parent, folder):
+        if not made.exists():
+            made.mkdir(mode=0o700, parents=True)
+            _give_away(made, folder.parent)
+
+
+def _give_away(what: int | Path, folder: Path) -> None:
+    if os.geteuid() == 0:
+        owner = folder.stat()
+        os.chown(what, owner.st_uid, owner.st_gid)
+
+
 def _write(path: Path, data: bytes, mode: int) -> None:
-    """Whole or not at all; root gives it to whom the folder belongs, who has to read it."""
-    partial, owner = path.with_name(path.name + ".new"), path.parent.stat()
+    """Whole or not at all."""
+    partial = path.with_name(path.name + ".new")
     partial.unlink(missing_ok=True)
     fd = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     with os.fdopen(fd, "wb") as file:
         file.write(data)
-        if os.geteuid() == 0:
-            os.fchown(fd, owner.st_uid, owner.st_gid)
+        _give_away(fd, path.parent)
         file.flush()
         os.fsync(fd)
     partial.replace(path)

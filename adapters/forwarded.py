@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from service.accounts import Network, address_of
+from service.accounts import Network, address_of, is_within
 
 UNKNOWN = "unknown"
 """an address that no network has"""
@@ -26,8 +26,7 @@ class Proxies:
     networks: tuple[Network, ...] = ()
 
     def trusts(self, peer: str) -> bool:
-        address = address_of(peer) if self.networks else None
-        return address is not None and any(address.version == network.version and address in network for network in self.networks)
+        return bool(self.networks) and is_within(peer, self.networks)
 
     def caller(self, peer: str, headers: Mapping[bytes, bytes]) -> str:
         """The last address that is not a trusted proxy's, or the first one; `peer`, a trusted one, where there is none at all."""

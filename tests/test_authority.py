@@ -38,19 +38,19 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_the_files_are_there_and_keys_are_their_owners(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
-        made(tmp_path / "tls", "gateway.lan")
+        made(tmp_path / "data" / "tls", "gateway.lan")
     finally:
         os.umask(before)
-    assert {file.name: stat.S_IMODE(file.stat().st_mode) for file in (tmp_path / "tls").iterdir()} == FILES
-    assert stat.S_IMODE((tmp_path / "tls").stat().st_mode) == 0o700
+    found = {str(file.relative_to(tmp_path)): stat.S_IMODE(file.stat().st_mode) for file in tmp_path.rglob("*")}
+    assert found == {"data": 0o700, "data/tls": 0o700, **{f"data/tls/{name}": mode for name, mode in FILES.items()}}
 
 
 def test_the_files_belong_to_whom_the_folder_belongs(tmp_path: Path) -> None:
     if os.geteuid() == 0:  # only root can have made them for somebody else
         os.chown(tmp_path, 4711, 4712)
-    made(tmp_path)
+    made(tmp_path / "tls")
     owner = tmp_path.stat()
-    assert {(file.stat().st_uid, file.stat().st_gid) for file in tmp_path.iterdir()} == {(owner.st_uid, owner.st_gid)}
+    assert {(file.stat().st_uid, file.stat().st_gid) for file in tmp_path.rglob("*")} == {(owner.st_uid, owner.st_gid)}
 
 
 def test_the_ca(tmp_path: Path) -> None:

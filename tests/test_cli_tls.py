@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,13 @@ def test_without_hosts_it_is_for_this_machine(tmp_path: Path) -> None:
     (_, server) = json.loads(invoke(tmp_path, "init", "--json").stdout)
     assert socket.gethostname().lower() in server["hosts"]
     assert server["hosts"] == [*own_names(), *(host for host in ("localhost", "127.0.0.1", "::1") if host not in own_names())]
+
+
+def test_own_addresses_are_those_of_a_lan() -> None:
+    *addresses, name = own_names()
+    assert name == socket.gethostname().lower() and len(set(addresses)) == len(addresses)
+    for address in map(ip_address, addresses):
+        assert address.is_private and not address.is_loopback and not address.is_link_local
 
 
 def test_a_second_init_changes_nothing_renew_the_certificate_force_all(tmp_path: Path) -> None:
