@@ -13,6 +13,7 @@ import click
 from adapters import settings as setting
 from adapters.cli_accounts import accounts, devices, log, send
 from adapters.cli_keys import keys, oauth
+from adapters.cli_tls import tls
 from adapters.cli_webhooks import webhooks
 from adapters.demo import run_demo
 from adapters.settings import Settings, SettingsError
@@ -82,5 +83,5 @@ def _read(config: Path | None, flags: dict[str, Any]) -> Settings:
         sys.exit(WRONG_SETTINGS)
 
 
-for _command in (accounts, keys, oauth, devices, webhooks, send, log):
+for _command in (accounts, keys, oauth, devices, webhooks, send, log, tls):
     dragoman.add_command(_command)
