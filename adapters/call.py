@@ -14,7 +14,6 @@ from adapters.operations import JSON, Operation, Schema
 from service.errors import Refused
 
 
-
 class Trouble(Exception):
     """The request is refused before any API has done anything, or the API failed. `code` is for programs, `why` ASCII for people."""
 

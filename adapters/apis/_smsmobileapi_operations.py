@@ -34,7 +34,12 @@ from service.mailbox import DEVICE_LOG
 
 FORM, MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"
 SCHEMES: Mapping[str, Schema] = {
-    "apikey": {"type": "apiKey", "in": "query", "name": "apikey", "description": "As a field of a form or of a JSON object it is taken too."},
+    "apikey": {
+        "type": "apiKey",
+        "in": "query",
+        "name": "apikey",
+        "description": "As a field of a form or of a JSON object it is taken too.",
+    },
     "bearer": {"type": "http", "scheme": "bearer", "description": "An API key or an access token."},
 }
 KEY = ("key_missing", "key_unknown", "key_expired", "forbidden", "missing", "invalid", "quota_exceeded", "unavailable")
@@ -280,7 +285,9 @@ ENDPOINTS: Mapping[str, _Endpoint] = {
             }
         ),
         fields=(
-            _field("origineConversation", "who wrote last to the account, or to whom it sent last", one_of("received", "sent"), needed=True),
+            _field(
+                "origineConversation", "who wrote last to the account, or to whom it sent last", one_of("received", "sent"), needed=True
+            ),
             _field("numero", "only with this number", NUMBER),
             _field("date_from", "a day, or a date and time", DAY),
             _field("date_to", "a day, or a date and time; included", DAY),

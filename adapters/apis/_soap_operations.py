@@ -20,8 +20,8 @@ def _wording(codes: tuple[str, ...]) -> Content:
 _CALL = Operation(
     method="POST",
     summary="Call the operation sendSms",
-    about="SOAP 1.1 or 1.2, rpc or document. Of a refusal the fault's sentence begins with its code. A fault has the status 500 in SOAP 1.1, "
-    "and in 1.2 where the server is to blame, else 400.",
+    about="SOAP 1.1 or 1.2, rpc or document. Of a refusal the fault's sentence begins with its code. A fault has the status 500 in "
+    "SOAP 1.1, and in 1.2 where the server is to blame, else 400.",
     body={XML: ENVELOPE, SOAP12: ENVELOPE},
     answers={200: Answer(about="The envelope of the result.", content={XML: TEXT, SOAP12: TEXT})},
     wording=_wording,

@@ -54,9 +54,9 @@ HEADERS = {
     429: {"Retry-After": "seconds"},
 }
 INTRODUCTION = """\
-Every path is served with and without a trailing slash, and never redirected. Where GET is served so is HEAD, and OPTIONS everywhere; any other
-method is answered 405 with `Allow`. Parameters may stand in the query, in a form (urlencoded or multipart) or in a JSON object; where one stands
-twice the body wins; one that is not known is ignored. Every answer has an `X-Request-Id`."""
+Every path is served with and without a trailing slash, and never redirected. Where GET is served so is HEAD, and OPTIONS everywhere; any
+other method is answered 405 with `Allow`. Parameters may stand in the query, in a form (urlencoded or multipart) or in a JSON object; where
+one stands twice the body wins; one that is not known is ignored. Every answer has an `X-Request-Id`."""
 
 
 def over(apis: Sequence[Api], settings: ApiSettings) -> Api:
@@ -77,7 +77,8 @@ def document(apis: Iterable[Api], public_url: str | None) -> dict[str, Any]:
     """What has no description is left out; two schemas of one title must be the same, else ValueError."""
     made = _Components()
     paths: dict[str, dict[str, Any]] = {}
-    tags, schemes = [], {}
+    tags: list[dict[str, str]] = []
+    schemes: dict[str, Schema] = {}
     for api in apis:
         tags.append({"name": api.name, "description": api.about})
         schemes.update(api.schemes)
