@@ -32,11 +32,11 @@ async def add(gateway: Gateway, arguments: Arguments) -> Answer:
         events=words(arguments, "events"),
         secret=text_or_none(arguments, "secret"),
     )
-    return _row(webhook) | ({} if secret is None else {"secret": secret})
+    return await _row(gateway, webhook) | ({} if secret is None else {"secret": secret})
 
 
 async def list_all(gateway: Gateway, arguments: Arguments) -> list[Answer]:
-    return [_row(webhook) for webhook in await gateway.webhooks.of(await _account(gateway, arguments))]
+    return [await _row(gateway, webhook) for webhook in await gateway.webhooks.of(await _account(gateway, arguments))]
 
 
 async def remove(gateway: Gateway, arguments: Arguments) -> Answer:
@@ -104,7 +104,8 @@ async def _account(gateway: Gateway, arguments: Arguments) -> int | None:
     return None if name is None else (await keys.account_named(gateway.accounts, name)).id
 
 
-def _row(w: Webhook) -> Answer:
+async def _row(gateway: Gateway, w: Webhook) -> Answer:
+    names = {account.id: account.name for account in await gateway.accounts.store.accounts()}
     return {
         "id": w.id,
         "url": w.url,
@@ -116,7 +117,7 @@ def _row(w: Webhook) -> Answer:
         "failing_since": shown(w.failing_since),
         "paused": shown(w.paused),
         "next_probe": shown(w.probe),
-        "account": w.account_id,
+        "account": names.get(w.account_id),
         "rotates": shown(w.rotates),
         "created": shown(w.created),
     }
