@@ -10,9 +10,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from adapters.fields import BadFields, decode
+from adapters.operations import JSON, Operation, Schema
 from service.errors import Refused
-
-JSON = "application/json"
 
 
 class Trouble(Exception):
@@ -92,6 +91,8 @@ class Route:
     path: str
     handler: Handler
     methods: frozenset[str] = frozenset({"GET", "POST"})
+    describe: tuple[Operation, ...] = ()
+    """for /openapi.json: at least one for each method"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -101,3 +102,7 @@ class Api:
     name: str
     routes: tuple[Route, ...]
     word: Callable[[Call, Refused | Trouble], Reply]
+    about: str = ""
+    """a sentence for the readers of /openapi.json"""
+    schemes: Mapping[str, Schema] = field(default_factory=dict)
+    """OpenAPI's securitySchemes that its operations name"""

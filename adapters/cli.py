@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from adapters import settings as setting
-from adapters.cli_accounts import accounts, devices, log, send
+from adapters.cli_accounts import accounts, devices, inbox, log, send
 from adapters.cli_keys import keys, oauth
 from adapters.cli_tls import tls
 from adapters.cli_webhooks import webhooks
@@ -83,5 +83,5 @@ def _read(config: Path | None, flags: dict[str, Any]) -> Settings:
         sys.exit(WRONG_SETTINGS)
 
 
-for _command in (accounts, keys, oauth, devices, webhooks, send, log, tls):
+for _command in (accounts, keys, oauth, devices, webhooks, send, log, inbox, tls):
     dragoman.add_command(_command)

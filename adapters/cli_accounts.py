@@ -1,4 +1,4 @@
-"""dragoman accounts, dragoman devices, dragoman send, dragoman log."""
+"""dragoman accounts, dragoman devices, dragoman send, dragoman log, dragoman inbox."""
 
 from __future__ import annotations
 
@@ -91,3 +91,16 @@ def send(asking: Asking, recipients: tuple[str, ...], **given: Any) -> None:
 def log(asking: Asking, **given: Any) -> None:
     """What was sent, the newest first."""
     asking.show(asking.ask("messages.log", **given))
+
+
+@click.command()
+@click.option("--account", help="whose  [default: default]")
+@click.option("--unread", is_flag=True, default=None, help="only what is not marked as read")
+@click.option("--from", "sender", help="only of this number or name")
+@click.option("--after", help="only what was kept after a date, a time, or so long ago: 2026-12-31, 12h, 30d")
+@click.option("--limit", type=int, help="how many, at most 500  [default: 20]")
+@click.option("--mark-read", is_flag=True, default=None, help="mark what is shown as read")
+@asks
+def inbox(asking: Asking, sender: str | None, **given: Any) -> None:
+    """What was received, the newest first, with its text."""
+    asking.show(asking.ask("messages.inbox", **given, **{"from": sender}))

@@ -9,6 +9,7 @@ import asyncio
 import functools
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -31,6 +32,8 @@ from service.gateway import Gateway
 
 FAILED = 1
 WRONG_SETTINGS = 2
+_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+"""what would move the cursor, change colours or turn the line round: a message is from anybody"""
 _WIDTH = 200
 """of a table that goes into a file or a pipe"""
 
@@ -66,7 +69,7 @@ class Asking:
     def show(self, result: Any) -> None:
         """A list of rows as a table, one row as lines of name and value; with --json as it is."""
         if self.is_json:
-            click.echo(json.dumps(result, ensure_ascii=False))
+            click.echo(_UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(result, ensure_ascii=False)))
         elif isinstance(result, list):
             _print(_table(result) if result else "none")
         elif isinstance(result, Mapping):
@@ -134,5 +137,6 @@ def _word(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):
-        return ", ".join(map(str, value))
-    return json.dumps(value) if isinstance(value, dict) else str(value)
+        return ", ".join(map(_word, value))
+    said = json.dumps(value) if isinstance(value, dict) else str(value)
+    return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode(), said)

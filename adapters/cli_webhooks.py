@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -19,10 +19,12 @@ def webhooks() -> None:
 @click.option("--account", help="whose events  [default: default]")
 @click.option("--v2", is_flag=True, help="the signed format with an envelope; without it the six fields of a received message")
 @click.option("--events", multiple=True, help="which events; several separated by commas  [default: the usual ones]")
+@click.option("--secret-file", type=click.File(), help="sign with what this file (or -) holds, not with a new secret")
 @asks
-def add(asking: Asking, v2: bool, events: tuple[str, ...], **given: Any) -> None:
+def add(asking: Asking, v2: bool, events: tuple[str, ...], secret_file: TextIO | None, **given: Any) -> None:
     """Have URL called. The secret that signs the calls is shown once."""
-    made = asking.ask("webhooks.add", v2=v2, events=listed(events), **given)
+    secret = None if secret_file is None else secret_file.read().strip()
+    made = asking.ask("webhooks.add", v2=v2, events=listed(events), secret=secret, **given)
     asking.show_with_secret(made) if isinstance(made, dict) and made.get("secret") else asking.show(made)
 
 

@@ -55,7 +55,7 @@ class WebhookWorker:
 
     def device_changed(self, fleet: Fleet, device: str) -> None:
         """To be told whenever a device may have come or gone."""
-        account_id = fleet.owner_or_none(device)  # one that was just unlinked goes offline, too
+        account_id = fleet.owner(device)  # one that was just unlinked goes offline, too
         if account_id is None:
             return
         noting = asyncio.ensure_future(self._note_presence(account_id, device, fleet.is_online(device)))

@@ -18,6 +18,8 @@ class EventType(Enum):
     MESSAGE_DELIVERED = "message.delivered"
     MESSAGE_FAILED = "message.failed"
     MESSAGE_EXPIRED = "message.expired"
+    MESSAGE_OUTCOME_UNKNOWN = "message.outcome_unknown"
+    """it may have been sent; each time that this becomes so is an event"""
     MESSAGE_RECEIVED = "message.received"
     DEVICE_ONLINE = "device.online"
     DEVICE_OFFLINE = "device.offline"

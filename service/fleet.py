@@ -90,12 +90,8 @@ class Fleet:
     def of(self, account_id: int) -> list[Device]:
         return [d for d in self._devices.values() if d.account_id == account_id]
 
-    def owner(self, device_id: str) -> int:
-        """The account that has the device."""
-        return self._devices[device_id].account_id
-
-    def owner_or_none(self, device_id: str) -> int | None:
-        """As `owner`; of a device that was unlinked a moment ago, too: it may still be handing in what it has received."""
+    def owner(self, device_id: str) -> int | None:
+        """The account that has the device, or had it until a moment ago: it may still be handing in what it has received."""
         device = self._devices.get(device_id)
         return self._former.get(device_id) if device is None else device.account_id
 

@@ -32,6 +32,7 @@ SHORT = "/s/"
 SEALED = "/m/"
 
 _URL = re.compile(r'(?<![A-Za-z0-9+.-])https?://[^\s\x00-\x1f\x7f<>"{}|\\^`“”„«»‹›]+', re.IGNORECASE)
+_SHORT_CODE = re.compile(rf"(?i:https?)://\S+?{SHORT}([0-9A-Za-z]{{{CODE_LENGTH}}})(?![0-9A-Za-z])")
 _NO_END = frozenset(".,;:!?'‘’…。、，；：！？*")
 """what ends a sentence, not a link"""
 _BRACKETS = {")": "(", "]": "[", "）": "（", "】": "【", "」": "「", "』": "『", "》": "《"}
@@ -187,6 +188,12 @@ class Links:
         if is_click:
             self._count(code)
         return link.url
+
+    async def clicks(self, account_id: int, text: str) -> int | None:
+        """How often the account's short links in a text were followed, by all recipients of them; None where it has none."""
+        found = [await self.store.find_link(code) for code in dict.fromkeys(_SHORT_CODE.findall(text))]
+        ours = [link.clicks for link in found if link is not None and link.account_id == account_id]
+        return sum(ours) if ours else None
 
     async def sealed_text(self, code: str) -> SealedText | None:
         """None when there is none, or it has expired."""

@@ -53,7 +53,7 @@ class Outcome:
         self.fleet.online(device, is_online, self.clock())
 
     async def _owner(self, device: str) -> Account:
-        account_id = self.fleet.owner_or_none(device)
+        account_id = self.fleet.owner(device)
         if account_id is None:
             raise NotFound("the device is not known")
         # what came is kept even if nothing more is known of whose it is

@@ -15,6 +15,8 @@ from adapters.cli import dragoman
 from tests.apis.gateway import MemoryGateway
 from tests.fakes import RecordingLog, on_the_loop
 
+OURS = Path(__file__).read_text().strip()
+"""any file's content can be a secret"""
 ASKED: list[tuple[list[str], str, dict[str, Any]]] = [
     (["add", "https://a.test/h"], "webhooks.add", {"url": "https://a.test/h", "v2": False}),
     (
@@ -22,6 +24,7 @@ ASKED: list[tuple[list[str], str, dict[str, Any]]] = [
         "webhooks.add",
         {"url": "https://a.test/h", "v2": True, "events": ["message.sent", "message.failed"], "account": "shop"},
     ),
+    (["add", "https://a.test/h", "--secret-file", __file__], "webhooks.add", {"url": "https://a.test/h", "v2": False, "secret": OURS}),
     (["list"], "webhooks.list", {}),
     (["remove", "3"], "webhooks.remove", {"id": 3}),
     (["test", "3"], "webhooks.test", {"id": 3}),

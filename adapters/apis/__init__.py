@@ -1,7 +1,8 @@
 """The APIs that callers speak, one file each.
 
 Each file has `def api(gateway: Gateway, settings: ApiSettings) -> Api`; `load` finds them all, so that a new API is a new file and
-nothing else is edited. Files whose name begins with an underscore are parts of one.
+nothing else is edited. Files whose name begins with an underscore are parts of one. What the routes say of themselves is collected in
+openapi.py, which has no `api` but one over all the others.
 """
 
 from __future__ import annotations
@@ -30,10 +31,12 @@ class ApiSettings:
 
 
 def load(gateway: Gateway, settings: ApiSettings) -> list[Api]:
-    """Every API in this folder, in the order of the file names."""
+    """Every API in this folder, in the order of the file names, and the one that describes them."""
+    from adapters.apis import openapi  # it needs ApiSettings
+
     apis = []
     for found in pkgutil.iter_modules(__path__):
         module = importlib.import_module(f"{__name__}.{found.name}")
         if not found.name.startswith("_") and hasattr(module, "api"):
             apis.append(module.api(gateway, settings))
-    return apis
+    return [*apis, openapi.over(apis, settings)]

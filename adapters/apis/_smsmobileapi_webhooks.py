@@ -8,8 +8,8 @@ V2: POST {"id":UUID,"type":"sms.sent","api_version":"2026-09-22","created_at":".
 HEX is the HMAC-SHA256, under the secret, of the timestamp, a point, and the body as it is. Receivers refuse a timestamp that is older than
 300 s, so each try is signed anew. While a secret is rotated, X-SMSMobileAPI-Signature-Next is the same under the next one.
 
-The vendor documents `data` of sms.received only; what the others hold is our choice. Its word for "delivered" and for devices does not
-exist: those are ours, and only who names them gets them.
+The vendor documents `data` of sms.received only; what the others hold is our choice. It has no word for "delivered", for an outcome that is
+not known and for devices: those are ours, and only who names them gets them.
 """
 
 from __future__ import annotations
@@ -34,10 +34,11 @@ TYPES: Mapping[str, tuple[EventType, ...]] = {
     "sms.received": (E.MESSAGE_RECEIVED,),
     # ours
     "sms.delivered": (E.MESSAGE_DELIVERED,),
+    "message.outcome_unknown": (E.MESSAGE_OUTCOME_UNKNOWN,),
     "device.online": (E.DEVICE_ONLINE,),
     "device.offline": (E.DEVICE_OFFLINE,),
 }
-_OURS = frozenset({E.MESSAGE_DELIVERED, E.DEVICE_ONLINE, E.DEVICE_OFFLINE})
+_OURS = frozenset({E.MESSAGE_DELIVERED, E.MESSAGE_OUTCOME_UNKNOWN, E.DEVICE_ONLINE, E.DEVICE_OFFLINE})
 _WORD = {told: word for word, types in TYPES.items() for told in types} | {E.WEBHOOK_TEST: "webhook.test"}
 _JSON = ("Content-Type", "application/json")
 _TEST_TEXT = "This is a test of your webhook."

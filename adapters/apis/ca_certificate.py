@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from adapters.apis import ApiSettings
 from adapters.authority import AuthorityError, read
 from adapters.call import Api, Call, Reply, Route, Trouble
+from adapters.operations import TEXT, Answer, Operation
 from service.errors import Refused
 from service.gateway import Gateway
 
@@ -28,7 +29,8 @@ def api(gateway: Gateway, settings: ApiSettings) -> Api:
             headers=(("Content-Disposition", f'attachment; filename="{FILE_NAME}"'), ("Cache-Control", "no-store")),
         )
 
-    return Api(name="ca_certificate", routes=(Route(path="/tls/ca.pem", handler=show, methods=frozenset({"GET"})),), word=_word)
+    route = Route(path="/tls/ca.pem", handler=show, methods=frozenset({"GET"}), describe=(_SHOW,))
+    return Api(name="ca_certificate", about="For phones that are to trust this server.", routes=(route,), word=_word)
 
 
 def _certificate(file: Path | None) -> bytes:
@@ -46,3 +48,12 @@ def _word(call: Call, error: Refused | Trouble) -> Reply:
     if isinstance(error, Trouble):
         return Reply(f"{error.why}\n".encode(), status=error.status, content_type="text/plain")
     return Reply(f"{error.why}\n".encode(), status=400, content_type="text/plain")
+
+
+_SHOW = Operation(
+    method="GET",
+    summary="The certificate of this server's own CA",
+    answers={200: Answer(about="PEM, to be installed.", content={CONTENT_TYPE: TEXT})},
+    refusals={404: ("not_found",)},
+    wording=lambda codes: {"text/plain": TEXT},
+)

@@ -20,7 +20,7 @@ import orjson
 from oauthlib.common import Request
 from oauthlib.oauth2 import BackendApplicationServer, OAuth2Error, RequestValidator
 
-from adapters.apis import ApiSettings
+from adapters.apis import ApiSettings, _oauth2_operations
 from adapters.web import Api, Call, Reply, Route, Trouble
 from service import tokens
 from service.accounts import ApiKey, new_secret
@@ -38,10 +38,12 @@ def api(gateway: Gateway, settings: ApiSettings) -> Api:
     return Api(
         name="oauth2",
         routes=(
-            Route(path="/oauth2/token", handler=endpoint.token, methods=post),
-            Route(path="/oauth2/revoke", handler=endpoint.revoke, methods=post),
+            Route(path="/oauth2/token", handler=endpoint.token, methods=post, describe=(_oauth2_operations.TOKEN,)),
+            Route(path="/oauth2/revoke", handler=endpoint.revoke, methods=post, describe=(_oauth2_operations.REVOKE,)),
         ),
         word=_word,
+        about="OAuth2 for programs: an access token for a client's id and secret (RFC 6749, section 4.4), and its end (RFC 7009).",
+        schemes=_oauth2_operations.SCHEMES,
     )
 
 

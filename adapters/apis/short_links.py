@@ -18,6 +18,8 @@ from urllib.parse import quote, urlsplit, urlunsplit
 import idna
 
 from adapters.apis import ApiSettings
+from adapters.operations import TEXT as STRING
+from adapters.operations import Answer, Content, Operation, Parameter
 from adapters.web import Api, Call, Reply, Route, Trouble
 from service.errors import Refused, Unavailable
 from service.gateway import Gateway
@@ -38,10 +40,15 @@ _SAFE = "!#$%&'()*+,/:;=?@[]~"
 def api(gateway: Gateway, settings: ApiSettings) -> Api:
     """/s/CODE, /m/CODE and what the page of the latter loads."""
     links = _Links(gateway, urlsplit(settings.public_url or "").path)
-    assets = [Route(path=f"/m/{name}", handler=partial(links.asset, name), methods=GET) for name in ASSETS]
+    assets = [Route(path=f"/m/{name}", handler=partial(links.asset, name), methods=GET, describe=(_asset(name),)) for name in ASSETS]
     return Api(
         name="short_links",
-        routes=(Route(path="/s/*", handler=links.follow, methods=GET), Route(path="/m/*", handler=links.page, methods=GET), *assets),
+        about="What a recipient's browser asks for. The code in the path is the only key.",
+        routes=(
+            Route(path="/s/*", handler=links.follow, methods=GET, describe=(_FOLLOW,)),
+            Route(path="/m/*", handler=links.page, methods=GET, describe=(_PAGE,)),
+            *assets,
+        ),
         word=word,
     )
 
@@ -113,3 +120,36 @@ def _code(call: Call) -> str:
 
 def _gone() -> Trouble:
     return Trouble(404, "not_found", "There is nothing here, or it has expired.")
+
+
+def _wording(codes: tuple[str, ...]) -> Content:
+    return {TEXT: STRING}
+
+
+def _asset(name: str) -> Operation:
+    answer = Answer(about="The file.", content={ASSETS[name]: STRING})
+    return Operation(method="GET", summary=f"What the page of a sealed message loads: {name}", answers={200: answer}, wording=_wording)
+
+
+_CODE = Parameter(name="code", about="as it stood in the message", schema={"type": "string", "minLength": 1}, is_needed=True, place="path")
+_GONE = {404: ("not_found",)}
+_FOLLOW = Operation(
+    method="GET",
+    path="/s/{code}",
+    summary="Follow a short link",
+    about="A click is counted; a HEAD is none.",
+    parameters=(_CODE,),
+    answers={302: Answer(about="To the link that stood in the message.", content={TEXT: STRING}, headers={"Location": "that link"})},
+    refusals=_GONE,
+    wording=_wording,
+)
+_PAGE = Operation(
+    method="GET",
+    path="/m/{code}",
+    summary="The page that opens a sealed message",
+    about="It asks for the key and decrypts in the browser; the server has neither key nor text.",
+    parameters=(_CODE,),
+    answers={200: Answer(about="The page.", content={HTML: STRING})},
+    refusals=_GONE,
+    wording=_wording,
+)

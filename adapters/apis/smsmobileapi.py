@@ -79,16 +79,16 @@ _RECIPIENT_BREAK = re.compile(r"[,;]")
 
 def api(gateway: Gateway, settings: ApiSettings) -> Api:
     """/sendsms and what reads and changes messages and phones, GET and POST, with and without a trailing slash."""
-    from adapters.apis import _smsmobileapi_mailbox  # it uses the words of this file
+    from adapters.apis import _smsmobileapi_mailbox, _smsmobileapi_operations  # they use the words of this file
 
     endpoint = _Endpoints(gateway, settings)
+    routes = (Route(path="/sendsms", handler=endpoint.sendsms), *_smsmobileapi_mailbox.routes(gateway))
     return Api(
         name="smsmobileapi",
-        routes=(
-            Route(path="/sendsms", handler=endpoint.sendsms),
-            *_smsmobileapi_mailbox.routes(gateway),
-        ),
+        routes=_smsmobileapi_operations.described(routes, is_legacy=settings.legacy_errors),
         word=endpoint.word,
+        about="Sending, the logs, the inbox and phones, in the words of SMSMobileAPI.",
+        schemes=_smsmobileapi_operations.SCHEMES,
     )
 
 

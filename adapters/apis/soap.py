@@ -20,7 +20,7 @@ from typing import Protocol
 from urllib.parse import parse_qsl
 from xml.sax.saxutils import quoteattr
 
-from adapters.apis import ApiSettings, smsmobileapi
+from adapters.apis import ApiSettings, _soap_operations, smsmobileapi
 from adapters.apis._answers import answer, fault
 from adapters.apis._envelope import BadEnvelope, Request, Version, read
 from adapters.apis._spyne import NEEDED, PARAMETERS, WHOLE_NUMBERS, decode
@@ -59,8 +59,15 @@ def api(gateway: Gateway, settings: ApiSettings) -> Api:
 def endpoint(send: Send, settings: ApiSettings) -> Api:
     """The API over anything that sends."""
     handlers = _Handlers(send, settings, {name: files("wsdl").joinpath(name).read_text() for name in WSDLS})
-    wsdls = [Route(path=f"/sendsms/wsdl/{name}", handler=partial(handlers.wsdl, name)) for name in WSDLS]
-    return Api(name="soap", routes=(Route(path=ENDPOINT, handler=handlers.endpoint), *wsdls), word=word)
+    wsdls = [
+        Route(path=f"/sendsms/wsdl/{name}", handler=partial(handlers.wsdl, name), describe=_soap_operations.wsdl(name)) for name in WSDLS
+    ]
+    return Api(
+        name="soap",
+        about="The operation sendSms of sendsms.wsdl, for SOAP 1.1 and 1.2, document and rpc.",
+        routes=(Route(path=ENDPOINT, handler=handlers.endpoint, describe=_soap_operations.ENDPOINT), *wsdls),
+        word=word,
+    )
 
 
 def word(call: Call, error: Refused | Trouble) -> Reply:

@@ -73,5 +73,16 @@ def instant(value: str, name: str, now: datetime) -> datetime | None:
     return when.astimezone(UTC) if when.tzinfo else when.replace(tzinfo=UTC)
 
 
+def past(value: str, name: str, now: datetime) -> datetime:
+    """A date, a time with its zone (UTC when it has none), or how long ago: 90s, 15m, 12h, 30d, 4w."""
+    try:
+        when = now - span(value, name) if _SPAN.fullmatch(value.strip()) else instant(value, name, now)
+    except (Invalid, OverflowError):
+        when = None
+    if when is None:
+        raise Invalid(name, "must be a date such as 2026-12-31, a time such as 2026-12-31T12:00Z, or how long ago: 30d")
+    return when
+
+
 def shown(when: datetime | None) -> str | None:
     return None if when is None else when.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -19,6 +19,7 @@ _TOLD = {
     Status.DELIVERED: EventType.MESSAGE_DELIVERED,
     Status.FAILED: EventType.MESSAGE_FAILED,
     Status.EXPIRED: EventType.MESSAGE_EXPIRED,
+    Status.OUTCOME_UNKNOWN: EventType.MESSAGE_OUTCOME_UNKNOWN,
 }
 
 _AT_ONCE = datetime(1970, 1, 1, tzinfo=UTC)
@@ -107,7 +108,8 @@ class MemoryWebhooks:
             if m.refusal is None:
                 note(EventType.MESSAGE_ACCEPTED, m.created, m.wanted_device)
         elif m.status is not before.status and m.status in _TOLD:
-            at = m.finished or m.sent or m.created
+            # as in SQL: a row does not say when its message was given up
+            at = datetime.now(UTC) if m.status is Status.OUTCOME_UNKNOWN else m.finished or m.sent or m.created
             if m.status is Status.DELIVERED and before.status in (Status.SENDING, Status.OUTCOME_UNKNOWN):
                 note(EventType.MESSAGE_SENT, at, m.device)
             note(_TOLD[m.status], at, m.device, m.error if m.status is Status.FAILED else None)

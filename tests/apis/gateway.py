@@ -27,6 +27,7 @@ from service.outcome import Outcome
 from service.ports import SentQuery
 from service.submission import Submission
 from service.webhooks import Webhooks
+from tests.apis.description import Description
 from tests.fakes import FakeClock, ripple
 from tests.http_peer import Answer, Log, Wire, answers
 from tests.postbox import NoPoster, OpenSealer
@@ -59,6 +60,7 @@ class MemoryGateway:
         )
         self.api: Api = build(self.gateway, settings)
         self.door = FrontDoor([self.api], log=self.log, clock=Clock())
+        self.description = Description(self.api)
 
     async def account(self, key: str = KEY, scopes: Scope = ALL_SCOPES, expires: datetime | None = None, **fields: Any) -> Account:
         """A new account with one key."""
@@ -86,13 +88,15 @@ class MemoryGateway:
         return (await self.store.sent(SentQuery(account_id=account_id)))[::-1]
 
     async def say(self, request: bytes) -> Answer:
-        """One request on a connection of its own."""
+        """One request on a connection of its own; the answer is one that the API's description has."""
         wire, connection = Wire(lenient=True), self.door.buildProtocol(None)  # type: ignore[no-untyped-call]
         connection.makeConnection(wire)  # type: ignore[no-untyped-call]
         connection.dataReceived(request)
         await ripple()
         (answer,) = answers(wire.value())  # type: ignore[no-untyped-call]
         connection.connectionLost()
+        method, target, _ = request.decode("latin-1").split(" ", 2)
+        self.description.hold(method, target, answer)
         return answer
 
     async def get(self, target: str, headers: Mapping[str, str] | None = None, /, **fields: str) -> Answer:

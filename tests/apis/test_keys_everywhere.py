@@ -13,6 +13,7 @@ from adapters.apis.soap import ENDPOINT
 from adapters.web import FrontDoor
 from service.accounts import Account, ApiKey, Scope, digest_of
 from service.guesses import GUESSES_MOST
+from tests.apis.description import Description
 from tests.apis.gateway import KEY, MemoryGateway
 from tests.fakes import START, on_the_loop
 
@@ -42,7 +43,8 @@ KEYS = {"": 400, "wrong": 403, "ended": 403, "revoked": 403, "no-scope": 403, "e
 
 async def house() -> MemoryGateway:
     at = MemoryGateway(lambda gateway, settings: load(gateway, settings)[0])
-    at.door = FrontDoor(load(at.gateway, ApiSettings()), log=at.log, clock=Clock())
+    served = load(at.gateway, ApiSettings())
+    at.door, at.description = FrontDoor(served, log=at.log, clock=Clock()), Description(*served)
     account = await at.account()
     await _key(at, account, "ended", expires=START)
     await _key(at, account, "no-scope", scopes=Scope(0))

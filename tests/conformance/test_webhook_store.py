@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -145,6 +145,14 @@ async def _delivered_at_once(house: House) -> None:
     await house.messages.report("7", S.DELIVERED)
 
 
+async def _unknown_twice(house: House) -> None:
+    message = await house.messages.claimed()
+    await house.messages.settle(message, S.OUTCOME_UNKNOWN)
+    await house.store.resend(message, now=START, expires=START + HOUR, wanted_device=None)
+    [again] = await house.messages.claim(now=START)
+    await house.messages.settle(again, S.OUTCOME_UNKNOWN)
+
+
 async def _failed_by_report_then_delivered(house: House) -> None:
     await house.messages.settle(await house.messages.claimed(), S.SENT, device_message_id="7")
     await house.messages.report("7", S.FAILED, error="gone")
@@ -165,10 +173,11 @@ A = E.MESSAGE_ACCEPTED
 STEPS = {
     "another try": (lambda h: _settled(h, S.QUEUED, due=START + MINUTE), [A]),
     "failed": (lambda h: _settled(h, S.FAILED, error="barred"), [A, E.MESSAGE_FAILED]),
-    "unknown": (lambda h: _settled(h, S.OUTCOME_UNKNOWN), [A]),
+    "unknown": (lambda h: _settled(h, S.OUTCOME_UNKNOWN), [A, E.MESSAGE_OUTCOME_UNKNOWN]),
+    "unknown, twice": (_unknown_twice, [A, E.MESSAGE_OUTCOME_UNKNOWN, E.MESSAGE_OUTCOME_UNKNOWN]),
     "expired, claim": (_expired_by_a_claim, [A, E.MESSAGE_EXPIRED]),
     "expired, housekeeper": (_expired_by_the_housekeeper, [A, E.MESSAGE_EXPIRED]),
-    "delivered without sent": (_delivered_at_once, [A, E.MESSAGE_SENT, E.MESSAGE_DELIVERED]),
+    "delivered without sent": (_delivered_at_once, [A, E.MESSAGE_OUTCOME_UNKNOWN, E.MESSAGE_SENT, E.MESSAGE_DELIVERED]),
     "reports": (_failed_by_report_then_delivered, [A, E.MESSAGE_SENT, E.MESSAGE_FAILED, E.MESSAGE_DELIVERED]),
     "refused": (_refused, []),
     "two recipients": (_several, [A, A]),
@@ -182,6 +191,17 @@ async def test_what_becomes_of_a_message_is_noted_once(house: House, name: str) 
     step, expected = STEPS[name]
     await step(house)  # type: ignore[no-untyped-call]
     assert await house.types(webhook) == expected
+
+
+@on_the_loop
+async def test_an_outcome_that_is_not_known_is_told_with_the_time_at_which_that_was_found(house: House) -> None:
+    """Not with the message's own: after a resend it would be the same event again."""
+    webhook = await house.webhook(frozenset({E.MESSAGE_OUTCOME_UNKNOWN}))
+    before = datetime.now(UTC) - SECOND
+    await _settled(house, S.OUTCOME_UNKNOWN)
+    [delivery] = await house.store.deliveries(webhook.id, None, 9)
+    assert before <= delivery.event.occurred <= datetime.now(UTC) + SECOND
+    assert (delivery.event.occurred, delivery.event.device) == (delivery.event.created, PHONE)
 
 
 @on_the_loop

@@ -159,7 +159,7 @@ async def test_a_device_is_stopped_before_its_messages_are_given_away() -> None:
     kept.away = False
     await made.unlink(1, "a")
     assert kept.told == ["stop a", "stop a", "unlink a"]
-    assert (made.of(1), made.is_online("a"), made.owner_or_none("a"), made.owner_or_none("b")) == ([], False, 1, None)
+    assert (made.of(1), made.is_online("a"), made.owner("a"), made.owner("b")) == ([], False, 1, None)
 
 
 def test_what_a_device_says_of_itself_is_remembered() -> None:

@@ -172,15 +172,21 @@ async def test_types_of_ours_go_only_to_who_names_them() -> None:
     house = await House().open()
     house.fleet.register(Device(id=PHONE.id, account_id=1, kind="test"))
     await house.add()
-    await house.add(OTHER, events="device.online,device.offline,message.delivered")
+    await house.add(OTHER, events=["device.online", "device.offline", "message.delivered", "message.outcome_unknown"])
     for is_online in (True, True, False, False):
         house.fleet.online(PHONE.id, is_online)
         house.worker.device_changed(house.fleet, PHONE.id)
         await looked()
     await house.send()
     await looked()
-    assert [p.json["type"] for p in house.box.at(OTHER)] == ["device.online", "device.offline", "sms.delivered"]
-    assert [p.json["type"] for p in house.box.at(URL)] == ["sms.api.submitted", "sms.sent"]
+    lost = await queue(house.store, now())
+    await house.store.claim(device=PHONE, limit=1, now=now(), leased_until=now() + timedelta(minutes=1), leased_by="n")
+    await house.store.settle(Settlement(id=lost.id, status=Status.OUTCOME_UNKNOWN, now=now(), attempts=1))
+    await looked()
+    told = [p.json for p in house.box.at(OTHER)]
+    assert [body["type"] for body in told] == ["device.online", "device.offline", "sms.delivered", "message.outcome_unknown"]
+    assert told[-1]["data"] == {"guid": lost.guid, "to": lost.recipient, "device_id": PHONE.id}
+    assert [p.json["type"] for p in house.box.at(URL)] == ["sms.api.submitted", "sms.sent", "sms.api.submitted"]
 
 
 @in_virtual_time
