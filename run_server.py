@@ -164,8 +164,8 @@ async def _keep_house(store: Store, folder: DataFolder, drivers: Sequence[Driver
     deduplicating = [driver.device.id for driver in drivers if driver.deduplicates]
     housekeeper = Housekeeper(store=store, clock=utc_now, deduplicating=deduplicating, log=log)
     await housekeeper.recover(folder.node)
-    task = asyncio.create_task(housekeeper.run())
-    opened.callback(task.cancel)
+    for task in (asyncio.create_task(housekeeper.run()), asyncio.create_task(housekeeper.index())):
+        opened.callback(task.cancel)
 
 
 def _wakers(workers: Sequence[Worker]) -> tuple[Callable[[int, str | None], None], Callable[[str], None]]:
