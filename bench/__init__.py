@@ -1,7 +1,7 @@
 """Measurements and fault tests of a running server, from the outside: one command each, one JSON line a figure.
 
     make bench              every figure (python -m bench.run; --quick for a smoke run; --only WORD for some)
-    make bench-data         a million stored rows for each engine, once, into bench/data/ (python -m bench.data; or: 5000000)
+    make bench-data         stored rows for each engine, 100,000, a million and five, once, into bench/data/ (python -m bench.data 1000000: only so many)
     python -m bench.kill9          kill -9 under load, 20 times for each engine; prints what was in flight
     python -m bench.fsync_order    under strace: the commit's fsync has returned before the answer is written
 

@@ -2,7 +2,7 @@
 
 The server itself makes the tables, the account and the key. The rows are spread over the last 30 days in id order; four of five are
 delivered, every fifth waits for a device that is not there. All are in the search index. Figures are taken on copies.
-Five million rows take 3 to 5 GB for each engine, and their index most of the time.
+Five million rows take 3 to 6 GB and 5 to 15 minutes for each engine, most of them for the index.
 
     python -m bench.data 5000000 --engine postgres
 """
@@ -117,11 +117,12 @@ def _place(engine: str, data: Path, rows: int) -> Iterator[Place]:
 
 def main() -> None:
     ask = argparse.ArgumentParser(prog="python -m bench.data")
-    ask.add_argument("rows", type=int, nargs="?", default=MILLION)
+    ask.add_argument("rows", type=int, nargs="*", default=[100_000, MILLION, 5 * MILLION])
     ask.add_argument("--engine", choices=ENGINES)
     given = ask.parse_args()
     for engine in (given.engine,) if given.engine else ENGINES:
-        make(engine, given.rows)
+        for rows in given.rows:
+            make(engine, rows)
 
 
 if __name__ == "__main__":

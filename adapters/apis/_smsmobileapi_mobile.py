@@ -87,7 +87,9 @@ class Filter:
         self._message, self._search = Wanted.of(self.asked.message), Wanted.of(self.asked.search)
 
     def offer(self, message: MtMessage, zone: ZoneInfo) -> None:
-        if message.sent is None or not self._is_in_time(message.sent, zone):
+        if message.sent is None or (self.asked.message and not self._message.are_in(message.text)):
+            return
+        if not self._is_in_time(message.sent, zone):
             return
         row = rows.mobile_row(message, message.sent, zone)
         if self._is_asked_for(row):
@@ -121,8 +123,6 @@ class Filter:
             return False
         number, message = str(row["number"]), str(row["message"])
         if asked.number and not (number == self._number or self._is_number(number)):
-            return False
-        if asked.message and not self._message.are_in(message):
             return False
         search = asked.search.lower()
         return not search or self._search.is_in(number, message) or any(search in str(row[name]).lower() for name in SEARCHED_AS_SHOWN)

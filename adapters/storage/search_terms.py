@@ -32,13 +32,21 @@ def terms(block: int, account_id: int, number: str, text: str) -> str:
     return " ".join(place + term for term in (*numbers, *(f"w{word}" for word in found.words)))
 
 
-def query(wanted: Wanted, account_id: int, grammar: Grammar) -> str:
-    """What an engine is asked for; {} stands for the block. There must be something that is wanted."""
+def query(wanted: Wanted, account_id: int, grammar: Grammar) -> tuple[str, tuple[str, ...]]:
+    """What an engine is asked for, {0} standing for the block; and, where it is asked for several words, the same for each word alone.
+
+    There must be something that is wanted.
+    """
 
     def begins(term: str) -> str:
         return grammar.begins % f"{{0}}b{account_id}{term}"
 
-    ways = [grammar.both.join(begins(f"w{word}") for word in wanted.words)] if wanted.words else []
-    ways += [begins(f"n{wanted.first_digits}")] if wanted.first_digits else []
-    ways += [begins(f"r{wanted.last_digits[::-1]}")] if wanted.last_digits else []
-    return grammar.either.join(f"({way})" for way in ways)
+    def either(*words: str) -> str:
+        ways = [grammar.both.join(words)] if words else []
+        ways += [begins(f"n{wanted.first_digits}")] if wanted.first_digits else []
+        ways += [begins(f"r{wanted.last_digits[::-1]}")] if wanted.last_digits else []
+        return grammar.either.join(f"({way})" for way in ways)
+
+    # the longest is likely to be the rarest
+    words = [begins(f"w{word}") for word in sorted(wanted.words, key=len, reverse=True)]
+    return either(*words), tuple(map(either, words)) if len(words) > 1 else ()

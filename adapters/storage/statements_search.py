@@ -20,6 +20,7 @@ from sqlalchemy import (
     cast,
     column,
     exists,
+    func,
     insert,
     lateral,
     literal_column,
@@ -45,8 +46,9 @@ def statements(upsert: Any, dialect: str) -> dict[str, Executable]:
         **filing,
         "newer_sent": _newer(m, _SENT, is_sent_asked()),
         "newer_received": _newer(_r, [*_r], _is_received_asked()),
-        "find_sent": found(schema.messages, _SENT, is_sent_asked()),
-        "find_received": found(schema.received, [*_r], _is_received_asked()),
+        "find_sent": found("sent", schema.messages, _SENT, is_sent_asked()),
+        "find_received": found("received", schema.received, [*_r], _is_received_asked()),
+        **{f"count_{kind}": _count(kind, dialect) for kind in ("sent", "received")},
     }
 
 
@@ -101,22 +103,30 @@ def _filing() -> dict[str, Executable]:
     return {"insert_sent_words": filed("sent", m), "insert_received_words": filed("received", _r)}
 
 
-def _found_on_sqlite(of: Table, columns: list[Any], asked: ColumnElement[bool]) -> Executable:
-    name = f"{'sent' if of is schema.messages else 'received'}_words"
-    words = table(name, column("rowid", BigInteger))
-    id, match = words.c.rowid, literal_column(name, Text).op("MATCH")(bindparam("match", type_=Text))
+def _match(kind: str, dialect: str) -> ColumnElement[bool]:
+    if dialect == "postgresql":
+        return literal_column("words", TSVECTOR).op("@@")(cast(bindparam("match"), TSQUERY))
+    return literal_column(f"{kind}_words", Text).op("MATCH")(bindparam("match", type_=Text))
+
+
+def _count(kind: str, dialect: str) -> Executable:
+    return select(func.count()).select_from(table(f"{kind}_words")).where(_match(kind, dialect))
+
+
+def _found_on_sqlite(kind: str, of: Table, columns: list[Any], asked: ColumnElement[bool]) -> Executable:
+    words = table(f"{kind}_words", column("rowid", BigInteger))
+    id, match = words.c.rowid, _match(kind, "sqlite")
     span = [id <= _p("upto_id", of.c.id), id < _p("before_id", of.c.id), of.c.account_id == _p("account_id", of.c.account_id)]
     return (
         select(*columns).select_from(words.join(of, of.c.id == id)).where(match, *span, asked).order_by(id.desc()).limit(bindparam("limit"))
     )
 
 
-def _found_on_postgresql(of: Table, columns: list[Any], asked: ColumnElement[bool]) -> Executable:
-    name = f"{'sent' if of is schema.messages else 'received'}_words"
-    words = table(name, column("id", BigInteger), column("words", TSVECTOR))
+def _found_on_postgresql(kind: str, of: Table, columns: list[Any], asked: ColumnElement[bool]) -> Executable:
+    words = table(f"{kind}_words", column("id", BigInteger))
     # a sum, or for its order it would be tempted to read the primary key backwards, all of it for what is rare
     id = words.c.id + literal_column("0", BigInteger)
-    match = words.c.words.op("@@")(cast(bindparam("match"), TSQUERY))
+    match = _match(kind, "postgresql")
     span = [id <= _p("upto_id", of.c.id), id < _p("before_id", of.c.id)]
     filed = select(id.label("id")).where(match, *span).order_by(id.desc()).offset(literal_column("0")).subquery("filed")
     # LIMIT keeps the row's own id the only way to it

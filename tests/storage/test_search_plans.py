@@ -53,7 +53,7 @@ def _fill(filling: Connection, words: str) -> None:
 
 
 def _parameters(statement: Statement, grammar: Grammar) -> list[Any]:
-    match = query(Wanted.of("wor 47 1234"), 7, grammar).format(5)
+    match = query(Wanted.of("wor 47 1234"), 7, grammar)[0].format(5)
     values = {**dict.fromkeys(statement.parameters, 7), "match": match, "kind": "sent", "device": None, "unread": None}
     values |= {"refused": None, "failed": None, "upto_id": ROWS, "before_id": ROWS, "from_id": 0, "limit": 200}
     return [{**values, **statement.constants}[name] for name in statement.parameters]
