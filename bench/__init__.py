@@ -5,7 +5,8 @@
     python -m bench.kill9          kill -9 under load, 20 times for each engine; prints what was in flight
     python -m bench.fsync_order    under strace: the commit's fsync has returned before the answer is written
 
-Law: nothing here imports the gateway, but data.py, which has it fill the search index; nothing here is part of what is measured. `cpu_us` is CPU microseconds of every
+Law: nothing here imports the gateway, but data.py, which has it fill the search index. Nothing here is measured.
+`cpu_us` is CPU microseconds of every
 server process (the server, its SQLite writer, the whole PostgreSQL) for each accepted and committed message; the load program
 is never counted, but it does use the same cores, so `rate` and the latencies are this machine's and only ratios travel.
 """

@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from adapters.storage import open_store, transactions_search
+from adapters.storage import open_store, search_terms, transactions_search
 from adapters.storage.sql import SqlStore
 from service.accounts import Account
 from service.fleet import Device
@@ -130,6 +130,25 @@ async def test_of_a_large_backlog_only_the_newest_is_looked_through(place: Place
     await place.store.index(START + 2 * SECOND, 10)
     assert [m.text for m in await place.house.all(keyword="word")] == [f"word {i}" for i in (8, 7, 6, 5, 1, 0)]
     assert [m.text for m in await place.house.all(keyword="word", limit=1)] == ["word 8"]
+
+
+@on_the_loop
+async def test_a_block_is_begun_when_the_last_one_is_full(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search_terms, "BLOCK_ROWS", 4)
+    for _ in range(10):
+        await place.house.accepted("word")
+    while await place.store.index(LATER, 2):
+        pass
+    assert place.ask("SELECT number FROM search_blocks ORDER BY number") == [(1,), (2,), (3,)]
+
+
+@on_the_loop
+async def test_frequent_words_are_asked_for_together(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transactions_search, "MOST_CHECKED", 1)
+    for text in ("alpha", "alpha beta", "alpha", "beta"):
+        await place.house.accepted(text)
+    await place.store.index(LATER, 10)
+    assert [m.text for m in await place.house.all(keyword="alpha beta", limit=1)] == ["alpha beta"]
 
 
 @pytest.mark.slow
