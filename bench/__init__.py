@@ -6,7 +6,7 @@
     python -m bench.fsync_order    under strace: the commit's fsync has returned before the answer is written
 
 Law: nothing here imports the gateway, but data.py, which has it fill the search index. Nothing here is measured.
-`cpu_us` is CPU microseconds of every
-server process (the server, its SQLite writer, the whole PostgreSQL) for each accepted and committed message; the load program
-is never counted, but it does use the same cores, so `rate` and the latencies are this machine's and only ratios travel.
+`cpu_us` is CPU microseconds of every server process (the server, its SQLite writer, the whole PostgreSQL) for each accepted and committed
+message; the load program is never counted, but it does use the same cores, so `rate` and the latencies are this machine's and only
+ratios travel.
 """
