@@ -179,8 +179,8 @@ def _simulated(settings: Settings, folder: DataFolder, fleet: Fleet, account: Ac
 async def _keep_house(store: Store, folder: DataFolder, staff: Staff, log: Any, opened: AsyncExitStack) -> None:
     housekeeper = Housekeeper(store=store, clock=utc_now, deduplicating=staff.deduplicating, log=log)
     await housekeeper.recover(folder.node)
-    task = asyncio.create_task(housekeeper.run())
-    opened.callback(task.cancel)
+    for task in (asyncio.create_task(housekeeper.run()), asyncio.create_task(housekeeper.index())):
+        opened.callback(task.cancel)
 
 
 async def _listen(settings: Settings, gateway: Gateway, log: Any, opened: AsyncExitStack) -> list[str]:

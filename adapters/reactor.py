@@ -10,7 +10,7 @@ import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from service.dispatch import Dispatch
@@ -25,6 +25,12 @@ IDLE_S = 5.0
 CROWDED_S = 0.2
 HOUSEKEEPING_S = 15.0
 EXPIRE_AT_ONCE = 1_000
+INDEXING_S = 5.0
+INDEX_AT_ONCE = 200
+INDEX_PAUSE_S = 0.02
+"""between portions of a backlog, so that whoever wants to write comes in between"""
+LATEST_COMMIT = timedelta(seconds=60)
+"""after its id was made, with clocks that are not quite the same; a statement may take 30 s"""
 BACKLOG = 1024
 STOP_S = 10.0
 """how long a stop waits for what is in flight"""
@@ -175,6 +181,16 @@ class Housekeeper:
                 self.log.warning("store_unavailable", why=away.why)
             except Exception as bug:
                 self.log.error("housekeeping_failed", error=type(bug).__name__, frames=frames(bug))
+
+    async def index(self) -> None:
+        """Put what is old enough into the search index, a little at a time."""
+        await every(INDEXING_S, self._index_all, self.log)
+
+    async def _index_all(self) -> None:
+        indexed = INDEX_AT_ONCE
+        while indexed:
+            indexed = await self.store.index(self.clock() - LATEST_COMMIT, INDEX_AT_ONCE)
+            await asyncio.sleep(INDEX_PAUSE_S)
 
 
 async def every(seconds: float, what: Callable[[], Awaitable[None]], log: Any) -> None:

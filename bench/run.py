@@ -1,6 +1,6 @@
 """What `make bench` runs: every figure, one JSON line each, on both engines.
 
-python -m bench.run            about five minutes; wants `make bench-data` first
+python -m bench.run            about eight minutes; wants `make bench-data` first
 python -m bench.run --quick    a second each, without the rows that want stored data: whether it works, not what it costs
 python -m bench.run --only accept_soap
 """
@@ -17,9 +17,11 @@ from bench.deliver import deliver
 from bench.figures import say_machine
 from bench.memory import memory
 from bench.places import ENGINES
+from bench.search import search
 
 MILLION = 1_000_000
 QUEUED = 200_000
+SEARCHED = (100_000, 5_000_000)
 
 
 def figures(*, quick: bool) -> Iterator[tuple[str, Callable[[], None]]]:
@@ -31,6 +33,8 @@ def figures(*, quick: bool) -> Iterator[tuple[str, Callable[[], None]]]:
         yield f"accept_and_deliver_{engine}", partial(deliver, engine=engine, seconds=seconds, runs=runs)
         yield f"memory_queued_{engine}", partial(memory, engine=engine, messages=5_000 if quick else QUEUED)
         if not quick:
+            for rows in SEARCHED:
+                yield f"search_{engine}_{rows}", partial(search, engine=engine, rows=rows)
             yield f"accept_and_deliver_{engine}_million", partial(deliver, engine=engine, rows=MILLION)
             for way in (calls.FORM_POST, calls.SOAP):
                 yield f"accept_{way.name}_{engine}_million", partial(accept, way, engine=engine, rows=MILLION)

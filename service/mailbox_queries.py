@@ -28,6 +28,8 @@ class InboxQuery:
     since: datetime | None = None
     """kept by us then or later"""
     unread: bool = False
+    keyword: str | None = None
+    """what to look for in sender and text, see service.search"""
     limit: int = 500
 
 

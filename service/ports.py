@@ -109,7 +109,7 @@ class SentQuery:
     failed: bool | None = None
     """True: only those that a device failed; False: only the others"""
     keyword: str | None = None
-    """in the recipient or the text"""
+    """what to look for in recipient and text, see service.search"""
     limit: int = 200
 
 
@@ -264,7 +264,19 @@ class WebhookStore(Protocol):
         ...
 
 
-class Store(KeyStore, LinkStore, MailboxStore, WebhookStore, Protocol):
+class SearchStore(Protocol):
+    """Finds by service.search.Wanted, through SentQuery and InboxQuery. Messages that are not in an index yet are looked through, too."""
+
+    async def index(self, before: datetime, limit: int) -> int:
+        """Put messages that were kept before then into the index, oldest first, at most `limit` of each kind.
+
+        How many; 0 when none is left, or when another process is doing it. What is committed later, with an earlier time than `before`,
+        is never put in.
+        """
+        ...
+
+
+class Store(KeyStore, LinkStore, MailboxStore, SearchStore, WebhookStore, Protocol):
     """Keeps everything. What a method returned from is on disk: commits are grouped, but nobody is answered before his.
 
     A method raises Unavailable when the store cannot be reached or is full (nothing was stored), and InDoubt when it went away in

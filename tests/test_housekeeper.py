@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from adapters.reactor import EXPIRE_AT_ONCE, HOUSEKEEPING_S, Housekeeper
+from adapters.reactor import EXPIRE_AT_ONCE, HOUSEKEEPING_S, INDEX_AT_ONCE, INDEX_PAUSE_S, INDEXING_S, LATEST_COMMIT, Housekeeper
 from adapters.storage.memory import MemoryStore
 from service.errors import Unavailable
 from service.lifecycle import Status
@@ -29,6 +29,7 @@ class Neglected(MemoryStore):
     def __init__(self) -> None:
         super().__init__()
         self.calls: list[tuple[float, str]] = []
+        self.unindexed = 0
         self.away: list[Exception] = []
 
     async def expire(self, now: datetime, limit: int) -> int:
@@ -40,6 +41,14 @@ class Neglected(MemoryStore):
     async def recover(self, *, now: datetime, leased_by: str | None, deduplicating: Sequence[str]) -> list[str]:
         self.calls.append((passed_s(), f"recover {leased_by} {deduplicating}"))
         return await super().recover(now=now, leased_by=leased_by, deduplicating=deduplicating)
+
+    async def index(self, before: datetime, limit: int) -> int:
+        self.calls.append((passed_s(), f"index {(now() - before).total_seconds():.0f}"))
+        if self.away:
+            raise self.away.pop(0)
+        indexed = min(self.unindexed, limit)
+        self.unindexed -= indexed
+        return indexed
 
 
 class House:
@@ -124,3 +133,18 @@ def test_the_house_is_kept_after_a_failure_too(error: Exception, event: str) -> 
         assert [round(when) for when, call in house.store.calls if call == "expire"] == [HOUSEKEEPING_S, 2 * HOUSEKEEPING_S]
 
     test()
+
+
+@in_virtual_time
+async def test_a_backlog_is_indexed_in_portions_with_room_between_them() -> None:
+    house = House()
+    house.running.cancel()
+    house.store.unindexed, house.store.away = 2 * INDEX_AT_ONCE + 1, [Unavailable("full")]
+    indexing = asyncio.create_task(house.keeper.index())
+    await asyncio.sleep(3 * INDEXING_S)
+    margin = f"index {LATEST_COMMIT.total_seconds():.0f}"
+    assert {call for _, call in house.store.calls} == {margin}
+    portions = [2 * INDEXING_S + i * INDEX_PAUSE_S for i in range(4)]
+    assert [when for when, _ in house.store.calls] == pytest.approx([INDEXING_S, *portions])
+    assert (house.store.unindexed, house.log.events) == (0, ["store_unavailable"])
+    indexing.cancel()

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import ssl
 import stat
 import subprocess
@@ -15,6 +16,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -247,3 +249,19 @@ def test_behind_a_trusted_proxy_wrong_keys_are_counted_for_each_caller(tmp_path:
     assert status("203.0.113.10") == 403
     assert server.stop() == 0
     assert '"peer": "203.0.113.9"' in server.log.read_text()
+
+
+def test_a_running_server_fills_the_search_index(tmp_path: Path) -> None:
+    server = Server(tmp_path / "data", DRAGOMAN_BOOTSTRAP_API_KEY=KEY).wait_ready()
+    row = "SELECT 1 << 21, '', 1, 1, '', '1', 'old', 1, 'failed', 1, 1, ''"
+    with closing(sqlite3.connect(tmp_path / "data" / "dragoman.db")) as store, store:
+        store.execute(
+            f"INSERT INTO messages (id, guid, account_id, key_id, api, recipient, text, segments, status, created, expires, queue) {row}"
+        )
+    with closing(sqlite3.connect(tmp_path / "data" / "dragoman.db")) as store:
+        for _ in range(400):
+            if store.execute("SELECT 1 FROM sent_words").fetchall():
+                break
+            time.sleep(0.05)
+        assert store.execute("SELECT upto_id FROM search_marks").fetchall() == [(1 << 21,)]
+    assert server.stop() == 0

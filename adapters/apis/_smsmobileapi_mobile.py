@@ -15,10 +15,12 @@ from adapters.apis import _smsmobileapi_rows as rows
 from service.errors import Invalid
 from service.messages import MtMessage
 from service.numbers import normalise_sender
+from service.search import Wanted
 
 MOST = 200
 COLUMNS = ("sIdentifiant", "number", "message", "mobile_date_ms", "mobile_date_formatted", "synchro_time")
-SEARCHED = ("sIdentifiant", "number", "message", "mobile_date_formatted", "synchro_time")
+SEARCHED_AS_SHOWN = ("sIdentifiant", "mobile_date_formatted", "synchro_time")
+"""`search` finds any part of these; message and number as the log's keyword does"""
 PERIODS = {"today": (0, 0), "yesterday": (1, 1), "last_3days": (3, 0), "last_7days": (7, 0)}
 """the first and the last day, in days before today"""
 LAST_24H = "last_24h"
@@ -27,7 +29,7 @@ _PRUNE_AT = 5_000
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Asked:
-    """Texts in lower case; an empty one asks for nothing."""
+    """An empty text asks for nothing."""
 
     first: date | None
     last: date | None
@@ -55,8 +57,8 @@ def read(fields: Mapping[str, str]) -> Asked:
         period=_known(text("period"), "period", ("", *PERIODS, LAST_24H)),
         device=text("sIdentifiant"),
         number=fields.get("number", "") if text("number") else "",
-        message=text("message").lower(),
-        search=text("search").lower(),
+        message=text("message"),
+        search=text("search"),
         sort_by=_known(text("sort_by") or "mobile_date_ms", "sort_by", COLUMNS),
         sort_order=_known(text("sort_order").upper() or "DESC", "sort_order", ("ASC", "DESC")),
         limit=whole(fields, "limit", MOST, MOST),
@@ -81,10 +83,13 @@ class Filter:
     def __post_init__(self) -> None:
         number = self.asked.number
         self._number = normalise_sender(number, self.country) if number else ""
-        self._digits = "".join(c for c in number if c in "0123456789")
+        self._is_number = Wanted.of(number).is_number
+        self._message, self._search = Wanted.of(self.asked.message), Wanted.of(self.asked.search)
 
     def offer(self, message: MtMessage, zone: ZoneInfo) -> None:
-        if message.sent is None or not self._is_in_time(message.sent, zone):
+        if message.sent is None or (self.asked.message and not self._message.are_in(message.text)):
+            return
+        if not self._is_in_time(message.sent, zone):
             return
         row = rows.mobile_row(message, message.sent, zone)
         if self._is_asked_for(row):
@@ -116,8 +121,8 @@ class Filter:
         asked = self.asked
         if asked.device and row["sIdentifiant"] != asked.device:
             return False
-        if asked.number and not (row["number"] == self._number or (self._digits and self._digits in str(row["number"]))):
+        number, message = str(row["number"]), str(row["message"])
+        if asked.number and not (number == self._number or self._is_number(number)):
             return False
-        if asked.message not in str(row["message"]).lower():
-            return False
-        return not asked.search or any(asked.search in str(row[name]).lower() for name in SEARCHED)
+        search = asked.search.lower()
+        return not search or self._search.is_in(number, message) or any(search in str(row[name]).lower() for name in SEARCHED_AS_SHOWN)

@@ -21,6 +21,7 @@ from service.fleet import Device
 from service.lifecycle import Status, advance
 from service.messages import Channel, DeliveryReport, MtMessage, Receipt, ReceivedMessage, queue_of
 from service.ports import Acceptance, SentQuery, Settlement
+from service.search import Wanted
 
 IDEMPOTENCY = timedelta(hours=24)
 
@@ -192,12 +193,14 @@ class MemoryStore(MemoryKeys, MemoryLinks, MemoryMailbox, MemoryWebhooks):
     async def save_device(self, device: Device) -> None:
         self._devices[device.id] = device
 
+    async def index(self, before: datetime, limit: int) -> int:
+        return 0  # there is none: all is looked through
+
     async def devices(self) -> list[Device]:
         return sorted(self._devices.values(), key=lambda d: d.id)
 
 
 def _is_asked_for(message: MtMessage, query: SentQuery) -> bool:
-    keyword = (query.keyword or "").lower()
     is_failed = message.status is Status.FAILED and message.refusal is None
     return (
         message.account_id == query.account_id
@@ -205,5 +208,5 @@ def _is_asked_for(message: MtMessage, query: SentQuery) -> bool:
         and (query.before_id is None or message.id < query.before_id)
         and query.refused in (None, message.refusal is not None)
         and query.failed in (None, is_failed)
-        and (keyword in message.recipient.lower() or keyword in message.text.lower())
+        and (query.keyword is None or Wanted.of(storable(query.keyword)).is_in(message.recipient, message.text))
     )

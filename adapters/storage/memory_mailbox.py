@@ -14,6 +14,7 @@ from service.fleet import Device
 from service.lifecycle import Status, advance
 from service.mailbox_queries import InboxQuery, Span, Talk
 from service.messages import Ids, MoMessage, MtMessage, ReceivedMessage, received_guid
+from service.search import Wanted
 
 _Group = tuple[str, str, int, int]
 
@@ -213,6 +214,7 @@ def _is_listed(row: ReceivedMessage, query: InboxQuery) -> bool:
         and query.device in (None, row.device)
         and (query.since is None or row.created >= query.since)
         and not (query.unread and row.is_read)
+        and (query.keyword is None or Wanted.of(storable(query.keyword)).is_in(row.sender, row.text))
     )
 
 

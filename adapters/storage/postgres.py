@@ -20,6 +20,7 @@ from adapters.storage.migrating import migrate
 from adapters.storage.postgres_link import WritingConnection, connect_for_reading, what_is_wrong
 from adapters.storage.postgres_run import Runner
 from adapters.storage.postgres_sql import OPERATIONS
+from adapters.storage.search_terms import TSQUERY
 from adapters.storage.statements import compiled
 from service.errors import Unavailable
 
@@ -31,6 +32,7 @@ class Postgres:
     """An Engine on one database."""
 
     settings: tuple[str, ...] = ("synchronous_commit", "enable_seqscan")
+    grammar = TSQUERY
 
     def __init__(self, url: str, *, log: Log) -> None:
         self._url = url

@@ -1,6 +1,6 @@
 """Runs transactions on a connection of PostgreSQL: a batch in one commit for the writer, a single one for the readers.
 
-One statement for many rows is an executemany, in a pipeline. The two hot ones that are written otherwise are in postgres_sql.py.
+One statement for many rows is an executemany, in a pipeline. The hot ones that are written otherwise are in postgres_sql.py.
 """
 
 from __future__ import annotations
@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import orjson
 from psycopg import AsyncCursor
 
 from adapters.storage.batches import Operation, Outcome
-from adapters.storage.postgres_sql import CLAIM, INSERT_MESSAGES, OPERATIONS, as_json
+from adapters.storage.postgres_sql import CLAIM, FILE_WORDS, INSERT_MESSAGES, OPERATIONS, as_json
 from adapters.storage.statements import Statement
 from adapters.storage.transactions import MAY_INTERLEAVE, Answer, Ask, Parameters, Transaction
 from service.errors import Refused
@@ -65,6 +66,9 @@ class Runner:
         cursor = self.cursor
         if name == "insert_messages":
             await cursor.execute(INSERT_MESSAGES, (as_json(sets),))
+            return []
+        if name in FILE_WORDS:
+            await cursor.execute(FILE_WORDS[name], (orjson.dumps(sets).decode(),))
             return []
         if name == "claim":
             await cursor.execute(CLAIM, sets[0])

@@ -286,6 +286,27 @@ webhook_deliveries = Table(
     comment="Events on their way to webhooks.",
 )
 
+# The index itself has no table here: it is a virtual one on SQLite and has a column of its own kind on PostgreSQL, see revision 0006.
+search_marks = Table(
+    "search_marks",
+    metadata,
+    Column("kind", Text, primary_key=True, comment="sent or received."),
+    Column("block", BigInteger, nullable=False, comment="The block that its last rows are in."),
+    Column("upto_id", BigInteger, nullable=False, comment="The id up to which all its rows are in the index."),
+    Column("rows", BigInteger, nullable=False, comment="How many rows were put into that block."),
+    comment="How far the search index has come.",
+)
+
+search_blocks = Table(
+    "search_blocks",
+    metadata,
+    Column("kind", Text, primary_key=True, comment="sent or received."),
+    Column("number", BigInteger, primary_key=True, autoincrement=False, comment="Growing with the ids of its rows."),
+    Column("after_id", BigInteger, nullable=False, comment="All its rows have greater ids."),
+    comment="Runs of rows whose terms in the search index begin with the same number.",
+    sqlite_with_rowid=False,
+)
+
 _m = messages.c
 
 

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from adapters.storage import rows
 from adapters.storage.rows import ms, ms_or_none, storable, storable_or_none
+from adapters.storage.search_terms import Grammar
 from adapters.storage.sql_keys import SqlKeys
 from adapters.storage.sql_links import SqlLinks, row_of
 from adapters.storage.sql_mailbox import SqlMailbox
@@ -21,6 +22,7 @@ from service.fleet import Device
 from service.lifecycle import Status
 from service.messages import Channel, DeliveryReport, Ids, MtMessage, Receipt, id_of, queue_of
 from service.ports import Acceptance, SentQuery, Settlement
+from service.search import Wanted
 
 _FINISHED = frozenset(s for s in Status if s.is_final)
 
@@ -30,6 +32,8 @@ class Engine(Protocol):
 
     settings: tuple[str, ...]
     """what may be asked for as setting_..."""
+    grammar: Grammar
+    """how its search index is asked"""
 
     def write(self, operation: str, *arguments: Any) -> Awaitable[Any]:
         """Done is committed."""
@@ -125,15 +129,15 @@ class SqlStore(SqlKeys, SqlLinks, SqlMailbox, SqlWebhooks):
             "before_id": LAST_ID if query.before_id is None else query.before_id,
             "refused": query.refused,
             "failed": query.failed,
-            "pattern": None if query.keyword is None else _pattern(storable(query.keyword)),
             "limit": query.limit,
         }
         if query.guid is None:
-            found = await self.engine.read("ask", "sent", asked)
-        else:
-            id = id_of(query.guid)
-            found = [] if id is None else await self.engine.read("ask", "sent_one", {**asked, "id": id, "guid": query.guid})
-        return [rows.message_of(row) for row in found[: query.limit]]
+            read = self.engine.read("ask", "sent", asked) if query.keyword is None else self._search("sent", query.keyword, asked)
+            return [rows.message_of(row) for row in await read]
+        id = id_of(query.guid)
+        found = [] if id is None else await self.engine.read("ask", "sent_one", {**asked, "id": id, "guid": query.guid})
+        one = [rows.message_of(row) for row in found[: query.limit]]
+        return one if query.keyword is None else [m for m in one if Wanted.of(query.keyword).is_in(m.recipient, m.text)]
 
     async def save_device(self, device: Device) -> None:
         await self.engine.write("tell", "save_device", rows.device_row(device))
@@ -155,8 +159,3 @@ def _lanes(device: Device) -> tuple[tuple[str, int], ...]:
 def _linked(acceptance: Acceptance) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     """Rows of links, rows of sealed."""
     return tuple(map(row_of, acceptance.links)), (row_of(acceptance.sealed),) if acceptance.sealed else ()
-
-
-def _pattern(keyword: str) -> str:
-    escaped = keyword.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return f"%{escaped}%"

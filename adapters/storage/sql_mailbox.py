@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from adapters.storage import rows
 from adapters.storage.rows import ms, storable, storable_or_none, when
+from adapters.storage.sql_search import SqlSearch
 from adapters.storage.statements_mailbox import INBOX
 from service.accounts import Account
 from service.errors import IdTaken
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 FLUSH_AT_ONCE = 100
 
 
-class SqlMailbox:
+class SqlMailbox(SqlSearch):
     """A service.ports.MailboxStore."""
 
     engine: Engine
@@ -64,6 +65,9 @@ class SqlMailbox:
     async def inbox_of(self, query: InboxQuery) -> list[ReceivedMessage]:
         asked = {"account_id": query.account_id, "device": query.device, "limit": query.limit}
         from_id = 0 if query.since is None else first_id(query.since)
+        if query.keyword is not None:
+            also = {"before_id": (1 << 63) - 1, "from_id": from_id, "unread": True if query.unread else None}
+            return [received_of(row) for row in await self._search("received", query.keyword, {**asked, **also})]
         name = INBOX[query.device is not None, query.unread]
         return [received_of(row) for row in await self.engine.read("ask", name, {**asked, "from_id": from_id})]
 

@@ -19,6 +19,7 @@ from sqlalchemy.pool import NullPool
 
 from adapters.storage.batches import Batches, Log
 from adapters.storage.migrating import migrate
+from adapters.storage.search_terms import FTS5
 from adapters.storage.sqlite_link import WritingProcess
 from adapters.storage.sqlite_lock import FileLock
 from adapters.storage.sqlite_run import RawStatement, Runner, open_for_reading, open_for_writing, what_is_wrong
@@ -28,7 +29,8 @@ from adapters.storage.transactions import OPERATIONS
 from service.errors import Unavailable
 
 LOCK_WAIT_S = 5.0
-SLOW = frozenset({"sent", "sent_lately", "received_lately", "sent_page", "sent_to", "received_from"}) | frozenset(INBOX.values())
+SLOW = frozenset({"sent", "sent_lately", "received_lately", "sent_page", "sent_to", "received_from", "search", "unindexed_sent"})
+SLOW |= {*INBOX.values(), "unindexed_received"}
 """what may read many rows, so that it has a thread"""
 _OLDEST = (3, 35)
 """the first with RETURNING"""
@@ -38,6 +40,7 @@ class Sqlite:
     """An Engine on one file."""
 
     settings: tuple[str, ...] = ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+    grammar = FTS5
 
     def __init__(self, path: Path, *, log: Log) -> None:
         self._path = path.absolute()
@@ -80,7 +83,7 @@ class Sqlite:
 
     async def read(self, operation: str, *arguments: Any) -> Any:
         try:
-            if arguments[0] not in SLOW:
+            if (arguments[0] if operation == "ask" else operation) not in SLOW:
                 # shorter than the way to a thread and back
                 return self._reader.drive(OPERATIONS[operation](*arguments))
             transaction = OPERATIONS[operation](*arguments)

@@ -75,9 +75,10 @@ def _compile(element: Executable, dialect: Dialect) -> Statement:
 def _all(dialect: str) -> Mapping[str, Executable]:
     upsert = upsert_postgresql if dialect == "postgresql" else upsert_sqlite
     always = {**_accepting(upsert), **_sending(), **_reporting(), **_reading(), **_receiving(upsert), **_owning(upsert)}
-    from adapters.storage import statements_mailbox  # it uses the words of this file
+    from adapters.storage import statements_mailbox, statements_search  # they use the words of this file
 
     always |= {**linking(), **statements_keys.statements(upsert), **statements_mailbox.statements(upsert)}
+    always |= statements_search.statements(upsert, dialect)
     return {**always, **_asking(upsert, dialect), **statements_webhooks.statements()}
 
 
@@ -239,20 +240,18 @@ def _reporting() -> dict[str, Executable]:
 
 def _reading() -> dict[str, Executable]:
     mine = m.account_id == _p("account_id", m.account_id)
-    refused, failed = cast(bindparam("refused"), Boolean), cast(bindparam("failed"), Boolean)
-    pattern = bindparam("pattern", type_=Text)
-    is_failed = and_(m.status == _word(Status.FAILED), m.refusal.is_(None))
-    filters = and_(
-        or_(refused.is_(None), m.refusal.is_not(None) == refused),
-        or_(failed.is_(None), is_failed == failed),
-        or_(pattern.is_(None), m.recipient.ilike(pattern, escape="\\"), m.text.ilike(pattern, escape="\\")),
-    )
-    rows = select(*[m[name] for name in ROW_COLUMNS]).where(mine, filters)
+    rows = select(*[m[name] for name in ROW_COLUMNS]).where(mine, is_sent_asked())
     return {
         "sent": rows.where(m.id < _p("before_id", m.id)).order_by(m.id.desc()).limit(bindparam("limit")),
         "sent_one": rows.where(m.id == _p("id", m.id), m.id < _p("before_id", m.id), m.guid == _p("guid", m.guid)),
         "exists": select(m.id).where(m.id == _p("id", m.id)),
     }
+
+
+def is_sent_asked() -> ColumnElement[bool]:
+    refused, failed = cast(bindparam("refused"), Boolean), cast(bindparam("failed"), Boolean)
+    is_failed = and_(m.status == _word(Status.FAILED), m.refusal.is_(None))
+    return and_(or_(refused.is_(None), m.refusal.is_not(None) == refused), or_(failed.is_(None), is_failed == failed))
 
 
 def _receiving(upsert: Any) -> dict[str, Executable]:

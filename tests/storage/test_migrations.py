@@ -35,7 +35,9 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Engine:
 def test_the_migrated_tables_are_those_of_the_schema(engine: Engine) -> None:
     with engine.begin() as connection:
         migrate(connection)
-        assert compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), schema.metadata) == []
+        # the search index is another thing on each engine, and not in the schema
+        options = {"compare_type": True, "include_object": lambda thing, name, *_: "_words" not in name}
+        assert compare_metadata(MigrationContext.configure(connection, opts=options), schema.metadata) == []
         partial = {i["name"]: i["dialect_options"] for i in inspect(connection).get_indexes("messages") if i["dialect_options"]}
         wheres = {name: str(value) for name, options in partial.items() for key, value in options.items() if key.endswith("where")}
     engine.dispose()

@@ -74,4 +74,10 @@ def test_the_triggers_are_there_after_all_revisions(kind: str, tmp_path: Path) -
         migrate(connection)
         found = {tuple(row) for row in connection.exec_driver_sql(asked[kind])}
     engine.dispose()
-    assert found == {("webhook_accepted", "messages"), ("webhook_changed", "messages"), ("webhook_received", "received")}
+    assert found == {
+        ("webhook_accepted", "messages"),
+        ("webhook_changed", "messages"),
+        ("webhook_received", "received"),
+        ("sent_unfiled", "messages"),
+        ("received_unfiled", "received"),
+    }
