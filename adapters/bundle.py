@@ -21,6 +21,7 @@ from service.links import Links
 from service.mailbox import Mailbox
 from service.outcome import Outcome
 from service.ports import Store
+from service.pulling import Pulls
 from service.submission import Submission
 from service.webhooks import Webhooks
 
@@ -48,6 +49,7 @@ def gateway_over(store: Store, fleet: Fleet, settings: Settings, folder: DataFol
         links=links,
         webhooks=_webhooks(store, settings, folder),
         outcome=Outcome(store=store, fleet=fleet, dispatch=dispatch, clock=utc_now),
+        pulls=Pulls(clock=utc_now),
     )
 
 

@@ -25,6 +25,7 @@ from service.mailbox import Mailbox
 from service.messages import MtMessage
 from service.outcome import Outcome
 from service.ports import SentQuery
+from service.pulling import Pulls
 from service.submission import Submission
 from service.webhooks import Webhooks
 from tests.fakes import FakeClock, ripple
@@ -56,6 +57,7 @@ class MemoryGateway:
             links=self.links,
             webhooks=Webhooks(store=self.store, poster=NoPoster(), sealer=OpenSealer(), formats={}, clock=self.clock),
             outcome=self.outcome,
+            pulls=Pulls(clock=self.clock),
         )
         self.api: Api = build(self.gateway, settings)
         self.door = FrontDoor([self.api], log=self.log, clock=Clock())
