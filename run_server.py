@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
-from adapters import cli, control, reactor
+from adapters import cli, control, open_files, reactor
 from adapters.apis import ApiSettings, load
 from adapters.bundle import gateway_over
 from adapters.data_folder import DataFolder, FolderInUse, open_folder
@@ -206,7 +206,8 @@ async def _start_workers(workers: Sequence[Worker], inbox: Inbox, opened: AsyncE
 
 async def _listen(settings: Settings, gateway: Gateway, log: Any, opened: AsyncExitStack) -> list[str]:
     api_settings = ApiSettings(public_url=settings.public_url, listens_on=settings.listen[0], legacy_errors=settings.legacy_errors)
-    door = FrontDoor(load(gateway, api_settings), limits=Limits(body=settings.body_limit), log=log)
+    limits = Limits(body=settings.body_limit, connections=open_files.room_for(settings.connections, log))
+    door = FrontDoor(load(gateway, api_settings), limits=limits, log=log)
     opened.push_async_callback(door.drain, DRAIN_S)
     urls = []
     for address in settings.listen:

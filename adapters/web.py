@@ -25,11 +25,12 @@ import orjson
 from twisted.internet import protocol
 from twisted.internet.interfaces import IAddress, IDelayedCall, IReactorTime
 
-from adapters.call import Api, Call, Handler, Reply, Route, Trouble
+from adapters.call import Api, Call, Handler, Pipe, Reply, Route, Stream, Trouble
 from adapters.http1 import Connection, Limits
+from adapters.http_stream import Streams
 from service.errors import Refused
 
-__all__ = ["Api", "Call", "FrontDoor", "Handler", "Limits", "Log", "Reply", "Route", "Trouble"]
+__all__ = ["Api", "Call", "FrontDoor", "Handler", "Limits", "Log", "Pipe", "Reply", "Route", "Stream", "Trouble"]
 
 _LIMITS = Limits()
 _SWEEP_S = 1
@@ -72,6 +73,7 @@ class FrontDoor(protocol.ServerFactory):
         self._log = log
         self._clock = clock or _the_reactor()
         self.seconds: Callable[[], float] = self._clock.seconds
+        self.streams = Streams(self.seconds, self._log_failure)
         self._places, self._prefixes = _plan(apis)
         self._connections: set[Connection] = set()
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -106,6 +108,7 @@ class FrontDoor(protocol.ServerFactory):
         now = self.seconds()
         for connection in list(self._connections):
             connection.overdue(now)
+        self.streams.keep_alive(self.limits.keepalive_s)
         self._sweeping = self._clock.callLater(_SWEEP_S, self._sweep) if self._connections else None
 
     # calls
@@ -139,7 +142,7 @@ class FrontDoor(protocol.ServerFactory):
         except (Refused, Trouble) as refusal:
             return self._word(place.api, call, refusal)
         except Exception as exception:  # whatever it is, the caller gets an answer
-            return self._word(place.api, call, self._failed(call, exception))
+            return self._word(place.api, call, self._failed(call.request_id, exception))
         allow = (("Allow", place.allow),)
         if call.method == "OPTIONS":
             return Reply(b"", status=204, headers=allow)
@@ -165,7 +168,7 @@ class FrontDoor(protocol.ServerFactory):
         try:
             reply = api.word(call, refusal)
         except Exception as exception:  # a wording may be broken too
-            refusal = self._failed(call, exception)
+            refusal = self._failed(call.request_id, exception)
             reply = _plain(refusal)
         return replace(reply, headers=reply.headers + refusal.headers) if isinstance(refusal, Trouble) and refusal.headers else reply
 
@@ -176,11 +179,14 @@ class FrontDoor(protocol.ServerFactory):
         ms = round(took_s * 1000, 1)
         self._log.info("request", request_id=call.request_id, method=call.method, path=path, status=status, ms=ms, peer=call.peer)
 
-    def _failed(self, call: Call, exception: Exception) -> Trouble:
+    def _failed(self, request_id: str, exception: Exception) -> Trouble:
+        self._log_failure(request_id, exception)
+        return Trouble(500, "internal", f"the gateway failed; its log has more under the reference {request_id}")
+
+    def _log_failure(self, request_id: str, exception: Exception) -> None:
         frames = traceback.extract_tb(exception.__traceback__)[-_WHERE_MOST:]
         where = [f"{frame.filename}:{frame.lineno}:{frame.name}" for frame in frames]
-        self._log.error("handler failed", request_id=call.request_id, error=type(exception).__qualname__, where=where)
-        return Trouble(500, "internal", f"the gateway failed; its log has more under the reference {call.request_id}")
+        self._log.error("handler failed", request_id=request_id, error=type(exception).__qualname__, where=where)
 
     # the end
 
