@@ -139,6 +139,15 @@ class Fleet:
             await self.store.save_device(device)
         self.register(device)
 
+    async def note(self, device_id: str, **config: str) -> None:
+        """Remember something of a device for its driver; nothing is done for one that is not there."""
+        known = self._devices.get(device_id)
+        if known is not None:
+            changed = replace(known, config={**known.config, **config})
+            self.register(changed)  # at once, so that no change that is made meanwhile is written over
+            if self.store is not None:
+                await self.store.save_device(changed)
+
     async def link(self, device: Device) -> None:
         """The device is kept and spoken to; to one that is known already, anew."""
         await self.keep(device)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import Protocol, TypeVar
@@ -29,6 +29,8 @@ REMIND = timedelta(minutes=10)
 SEEN_EVERY = timedelta(minutes=15)
 """how often it is written down that a device was there"""
 CANCELLED_FOR = timedelta(days=1)
+SEEN = "seen"
+"""under which name that is written down of a device: an ISO date"""
 
 _T = TypeVar("_T")
 
@@ -69,6 +71,10 @@ class Outbox:
     """when it last called, or had a line open"""
     fetched: datetime | None = None
     """when it last fetched"""
+    asked_again: datetime | None = None
+    """when it was last asked about what it has acknowledged and not reported on"""
+    missed_since: datetime | None = None
+    """when it was last there before this process started, until somebody has asked it what came in since"""
     calls_again: timedelta = CALLS_AGAIN
     """how long it takes, as a rule, until it calls again"""
     lines: set[Line] = field(default_factory=set)
@@ -157,13 +163,15 @@ class Outbox:
             await self._hand_in(lambda inbox: inbox.report(report))
         return is_known
 
-    def refuse(self, id: str, why: str) -> bool:
-        """The device will not send the message, which it has not acknowledged. False when nobody waits for that."""
+    async def fail(self, report: DeliveryReport) -> None:
+        """The device has not sent the message and will not; returns once that is on disk, if it was ever given such a message."""
+        id, why = report.device_message_id, report.error or "the device could not send it"
         offer = self._offers.get(id)
         if offer is None or offer.answer.done():
-            return False
-        offer.answer.set_exception(SendFailed(why, permanent=True))
-        return True
+            await self.report(replace(report, error=why))
+        else:  # it has not even acknowledged it
+            offer.answer.set_exception(SendFailed(why, permanent=True))
+            await self._hand_in(lambda inbox: inbox.taken(self.device, id))
 
     async def received(self, message: MoMessage) -> None:
         """Returns once it is on disk."""
@@ -172,7 +180,12 @@ class Outbox:
     # cancelling
 
     def cancel(self, message: MtMessage, now: datetime) -> None:
-        """The device, which may have fetched the message, is asked not to send it."""
+        """The device is asked not to send the message, if it may have fetched it."""
+        offer = self._offers.get(message.try_guid)
+        if offer is not None and not offer.handed_out:
+            if not offer.answer.done():
+                offer.answer.set_exception(SendFailed("cancelled", permanent=True))
+            return
         self._cancelled[message.try_guid] = message, now
         self.tell(News.CANCEL, message.try_guid)
 
@@ -261,9 +274,11 @@ class Pulls:
             self._outboxes[device] = Outbox(device=device, clock=self.clock)
         return self._outboxes[device]
 
-    def get(self, device: str | None) -> Outbox | None:
-        """None when the device fetches nothing here."""
-        return self._outboxes.get(device or "")
+    def cancel(self, message: MtMessage) -> None:
+        """Its device, if it fetches its messages here, is asked not to send it."""
+        outbox = self._outboxes.get(message.device or "")
+        if outbox is not None:
+            outbox.cancel(message, self.clock())
 
     def drop(self, device: str) -> None:
         """The device is gone for good: its lines are closed."""

@@ -9,12 +9,14 @@ the id of on the air only once, however often it is listed.
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from adapters.devices import Tools
 from service.errors import SendFailed
 from service.fleet import Device
 from service.messages import Accepted, Channel, MtMessage
 from service.ports import Inbox
-from service.pulling import PATIENCE, Outbox
+from service.pulling import PATIENCE, SEEN, Outbox
 
 KIND = "smsgate"
 WINDOW = 50
@@ -44,4 +46,7 @@ class SmsGate:
 
 
 def driver(device: Device, tools: Tools) -> SmsGate:
-    return SmsGate(device, tools.pulls.of(device.id))
+    outbox = tools.pulls.of(device.id)
+    if outbox.seen is None and SEEN in device.config:
+        outbox.missed_since = datetime.fromisoformat(device.config[SEEN])
+    return SmsGate(device, outbox)

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from enum import Enum, auto
-from typing import Protocol
+from typing import Any, Protocol
 
 from adapters.devices.simulator import Behaviour, Simulator
+from adapters.devices.smsgate import SmsGate
+from service.errors import Unavailable
 from service.fleet import Device
+from service.lifecycle import Status
+from service.messages import DeliveryReport
 from service.ports import Driver
+from service.pulling import LISTENS_AGAIN, News, Pulls
 from tests.fakes import FakeClock, ripple
 
 
@@ -75,6 +82,82 @@ class SimulatorRig:
         await ripple()
 
 
+class SmsGateRig:
+    """The phone in memory: it keeps a line open, fetches when it is told, and says what its mood is."""
+
+    def __init__(self, mood: Mood, device: Device) -> None:
+        self._mood, self._clock = mood, FakeClock()
+        self._pulls = Pulls(clock=self._clock)
+        self._outbox = self._pulls.of(device.id)
+        self.driver: Driver = SmsGate(device, self._outbox)
+        self._held: list[str] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._outbox.listen(self, self._clock())
+
+    # a service.pulling.Line
+
+    def tell(self, news: News, about: str = "") -> None:
+        if self._mood is Mood.REFUSES_FOR_NOW:
+            asyncio.get_running_loop().call_soon(self._fall_silent)
+        else:
+            self._begin(self._fetch())
+
+    def hang_up(self) -> None:
+        pass
+
+    def _begin(self, what: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(what)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _fetch(self) -> None:
+        for message in self._outbox.fetch(self._clock()):
+            if self._mood is Mood.HOLDS:
+                self._held.append(message.try_guid)
+            elif self._mood is Mood.REFUSES_FOR_GOOD:
+                await self._say(message.try_guid, Status.FAILED)
+            else:
+                await self._take(message.try_guid)
+
+    async def _take(self, id: str) -> None:
+        """As the app does: each report waits for the answer to the one before."""
+        await self._outbox.acknowledge(id)
+        self._begin(self._report(id))
+
+    async def _report(self, id: str) -> None:
+        for status in (Status.SENT, Status.DELIVERED):
+            await self._say(id, status)
+
+    async def _say(self, id: str, status: Status) -> None:
+        report = DeliveryReport(device=self.driver.device.id, device_message_id=id, status=status, at=self._clock())
+        with suppress(Unavailable):  # it would say it again later
+            await (self._outbox.fail(report) if status is Status.FAILED else self._outbox.report(report))
+
+    def _fall_silent(self) -> None:
+        self._outbox.hung_up(self, self._clock())
+        self._clock.advance(3 * LISTENS_AGAIN.total_seconds())
+        self._pulls.sweep()
+
+    async def settle(self) -> None:
+        await ripple()
+
+    async def let_go(self) -> None:
+        held, self._held = list(dict.fromkeys(self._held)), []
+        for id in held:
+            with suppress(Unavailable):
+                await self._take(id)
+        await ripple()
+
+    async def lose_connection(self) -> None:
+        self._fall_silent()
+        await ripple()
+
+    async def reconnect(self) -> None:
+        self._outbox.listen(self, self._clock())
+        await ripple()
+
+
 DRIVERS: dict[str, Callable[[Mood, Device], Rig]] = {
     "simulator": SimulatorRig,
+    "smsgate": SmsGateRig,
 }
