@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from service.errors import SendFailed, Unavailable
 from service.messages import Accepted, DeliveryReport, MoMessage, MtMessage
@@ -82,7 +82,9 @@ class Outbox:
     _cancelled: dict[str, tuple[MtMessage, datetime]] = field(default_factory=dict)
     _inbox: Inbox | None = None
     _is_online: bool = False
-    _at_work: set[asyncio.Future[object]] = field(default_factory=set)
+    _is_told: bool = False
+    """that there is something to fetch, since it last did"""
+    _at_work: set[asyncio.Future[Any]] = field(default_factory=set)
 
     # what a driver does
 
@@ -110,7 +112,8 @@ class Outbox:
             raise SendFailed("the device is not connected", given_back=True)
         offer = _Offer(message, asyncio.get_running_loop().create_future(), self.clock())
         self._offers[message.try_guid] = offer
-        self.tell(News.FETCH)
+        if not self._is_told:
+            self._call()
         try:
             return await offer.answer
         finally:
@@ -132,6 +135,7 @@ class Outbox:
 
     def listen(self, line: Line, now: datetime) -> None:
         self.lines.add(line)
+        self._is_told = False
         self.calls_again = LISTENS_AGAIN
         self.heard(now)
 
@@ -143,7 +147,7 @@ class Outbox:
 
     def fetch(self, now: datetime) -> list[MtMessage]:
         """All that waits for it, the first offered first; what it has fetched and not acknowledged, too, for that may have been lost."""
-        self.fetched = now
+        self.fetched, self._is_told = now, False
         waiting = [offer for offer in self._offers.values() if not offer.answer.done()]
         for offer in waiting:
             offer.handed_out = True
@@ -208,6 +212,11 @@ class Outbox:
         for line in list(self.lines):
             line.tell(news, about)
 
+    def _call(self) -> None:
+        """One word is enough for all that it will find."""
+        self._is_told = bool(self.lines)
+        self.tell(News.FETCH)
+
     def hang_up(self) -> None:
         for line in list(self.lines):
             line.hang_up()
@@ -219,7 +228,9 @@ class Outbox:
             self.seen = now
             if self.fetched is None or now - self.fetched > REMIND:
                 self.fetched = now
-                self.tell(News.FETCH)
+                self._call()
+            elif not all(offer.handed_out for offer in self._offers.values()):
+                self._call()  # what it was told may have been lost
         self._say_presence(now)
         self._withdraw([each for each in self._offers.values() if now - each.since > PATIENCE], "the device did not answer")
 

@@ -252,7 +252,7 @@ class _DeviceApi:
 
     async def listen(self, call: Call) -> Reply:
         phone = await self._phone(call)
-        return Stream(b"", content_type="text/event-stream", headers=(_NO_STORE, _UNBUFFERED), opened=partial(self._opened, phone))
+        return Stream(headers=(_NO_STORE, _UNBUFFERED), opened=partial(self._opened, phone))
 
     def _opened(self, phone: _Phone, pipe: Pipe) -> Callable[[], None]:
         outbox, now = phone.outbox, self.gateway.clock()

@@ -141,8 +141,7 @@ def _ping(payload: dict[str, Any]) -> Ping:
     checks = health.get("checks") if isinstance(health, dict) else None
     named = [(name, check) for name, check in list(checks.items())[:MOST_CHECKS] if isinstance(check, dict)] if isinstance(checks, dict) else []
     level = dict(named).get("battery:level", {}).get("observedValue")
-    is_percent = isinstance(level, int | float) and not isinstance(level, bool) and 0 <= level <= 100
     return Ping(
-        battery=int(level) if is_percent else None,
+        battery=int(level) if isinstance(level, int | float) and not isinstance(level, bool) and 0 <= level <= 100 else None,
         failing=tuple(name[:MOST_ID] for name, check in named if check.get("status", "pass") not in _HEALTHY),
     )

@@ -115,16 +115,14 @@ class SmsGateRig:
             if self._mood is Mood.HOLDS:
                 self._held.append(message.try_guid)
             elif self._mood is Mood.REFUSES_FOR_GOOD:
-                await self._say(message.try_guid, Status.FAILED)
+                self._begin(self._say(message.try_guid, Status.FAILED))
             else:
-                await self._take(message.try_guid)
+                self._begin(self._take(message.try_guid))
 
     async def _take(self, id: str) -> None:
         """As the app does: each report waits for the answer to the one before."""
-        await self._outbox.acknowledge(id)
-        self._begin(self._report(id))
-
-    async def _report(self, id: str) -> None:
+        with suppress(Unavailable):
+            await self._outbox.acknowledge(id)
         for status in (Status.SENT, Status.DELIVERED):
             await self._say(id, status)
 
@@ -144,8 +142,7 @@ class SmsGateRig:
     async def let_go(self) -> None:
         held, self._held = list(dict.fromkeys(self._held)), []
         for id in held:
-            with suppress(Unavailable):
-                await self._take(id)
+            self._begin(self._take(id))
         await ripple()
 
     async def lose_connection(self) -> None:
