@@ -54,7 +54,7 @@ class DeviceStore(Protocol):
     async def unlink_device(self, device: Device) -> None: ...
 
 
-async def _nothing_to_stop(device: Device) -> None:
+async def _nobody_speaks(device: Device) -> None:
     return None
 
 
@@ -65,7 +65,9 @@ class Fleet:
     _devices: dict[str, Device] = field(default_factory=dict)
     _online: set[str] = field(default_factory=set)
     on_change: Callable[[str], None] = lambda device: None
-    on_unlink: Callable[[Device], Awaitable[None]] = _nothing_to_stop
+    on_link: Callable[[Device], Awaitable[None]] = _nobody_speaks
+    """starts whatever speaks to the device"""
+    on_unlink: Callable[[Device], Awaitable[None]] = _nobody_speaks
     """stops whatever speaks to the device; nothing that is in flight may be left when it returns"""
     store: DeviceStore | None = None
     """where changes are kept; None where nothing is"""
@@ -91,6 +93,10 @@ class Fleet:
         """As `owner`; of a device that was unlinked a moment ago, too: it may still be handing in what it has received."""
         device = self._devices.get(device_id)
         return self._former.get(device_id) if device is None else device.account_id
+
+    def was_unlinked(self, device_id: str) -> bool:
+        """Whether it was a device until this process unlinked it."""
+        return device_id in self._former and device_id not in self._devices
 
     def online(self, device_id: str, is_online: bool, at: datetime | None = None) -> None:
         (self._online.add if is_online else self._online.discard)(device_id)
@@ -123,10 +129,19 @@ class Fleet:
             phone_number=known.phone_number if phone_number is None else phone_number or None,
             sync_sent=known.sync_sent if sync_sent is None else sync_sent,
         )
-        if self.store is not None:
-            await self.store.save_device(changed)
-        self.register(changed)
+        await self.keep(changed)
         return changed
+
+    async def keep(self, device: Device) -> None:
+        """The device is as it is told here from now on; whatever speaks to it goes on."""
+        if self.store is not None:
+            await self.store.save_device(device)
+        self.register(device)
+
+    async def link(self, device: Device) -> None:
+        """The device is kept and spoken to; to one that is known already, anew."""
+        await self.keep(device)
+        await self.on_link(device)
 
     async def unlink(self, account_id: int, device_id: str) -> None:
         """The device is this account's no longer: nothing is accepted for it, whatever speaks to it is stopped, its messages go to the

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from service.accounts import Accounts
+from service.enrolment import Enrolment
 from service.fleet import Fleet
 from service.links import Links
 from service.mailbox import Mailbox
@@ -23,6 +24,7 @@ class Gateway:
     store: Store
     links: Links
     webhooks: Webhooks
+    enrolment: Enrolment
 
     async def ready(self) -> None:
         """Returns when an accepted message could be kept now; raises Unavailable."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import astuple, replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 from typing import Any
@@ -167,6 +167,10 @@ def account_of(row: Sequence[Any]) -> Account:
 def device_of(row: Sequence[Any]) -> Device:
     device = Device(**dict(zip(Device.__slots__, row, strict=True)))
     return replace(device, whatsapp=bool(device.whatsapp), sync_sent=bool(device.sync_sent))
+
+
+def device_row(device: Device) -> dict[str, Any]:
+    return dict(zip(Device.__slots__, astuple(device), strict=True))
 
 
 def key_of(row: Sequence[Any]) -> ApiKey:

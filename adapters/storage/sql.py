@@ -6,12 +6,13 @@ No SQL here and no I/O: an Engine runs the transactions, in groups, each group o
 from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
 from adapters.storage import rows
 from adapters.storage.rows import ms, ms_or_none, storable, storable_or_none
+from adapters.storage.sql_enrolment import SqlEnrolment
 from adapters.storage.sql_keys import SqlKeys
 from adapters.storage.sql_links import SqlLinks, row_of
 from adapters.storage.sql_mailbox import SqlMailbox
@@ -41,7 +42,7 @@ class Engine(Protocol):
 
 
 @dataclass(kw_only=False)
-class SqlStore(SqlKeys, SqlLinks, SqlMailbox, SqlWebhooks):
+class SqlStore(SqlKeys, SqlLinks, SqlMailbox, SqlWebhooks, SqlEnrolment):
     """A service.ports.Store."""
 
     engine: Engine
@@ -136,7 +137,7 @@ class SqlStore(SqlKeys, SqlLinks, SqlMailbox, SqlWebhooks):
         return [rows.message_of(row) for row in found[: query.limit]]
 
     async def save_device(self, device: Device) -> None:
-        await self.engine.write("tell", "save_device", dict(zip(device.__slots__, astuple(device), strict=True)))
+        await self.engine.write("tell", "save_device", rows.device_row(device))
 
     async def devices(self) -> list[Device]:
         return [rows.device_of(row) for row in await self.engine.read("ask", "devices", {})]

@@ -18,6 +18,7 @@ from adapters.commands.webhooks import COMMANDS
 from adapters.storage.memory import MemoryStore
 from adapters.webhook_worker import LOOK_EVERY_S, WebhookWorker
 from service.accounts import Account, Accounts
+from service.enrolment import Enrolment
 from service.errors import Conflict, Invalid, Missing, NotFound, Refused
 from service.events import DeliveryState, EventType, WebhookState
 from service.fleet import Device, Fleet
@@ -29,7 +30,7 @@ from service.messages import DeliveryReport, MoMessage
 from service.ports import Settlement
 from service.submission import Submission
 from service.webhooks import PAUSE_FAILURES, PROBE_EVERY, ROTATION, WAITS_S, WINDOW, Webhooks, next_try
-from tests.fakes import START, RecordingLog
+from tests.fakes import START, QuickHasher, RecordingLog
 from tests.postbox import FAILS, OpenSealer, Postbox, Posted
 from tests.scripted_driver import PHONE, queue
 from tests.virtual_time import in_virtual_time, now
@@ -47,8 +48,9 @@ class House:
         links = Links(store=self.store, cipher=AesGcm(), clock=now)
         self.webhooks = Webhooks(store=self.store, poster=self.box, sealer=OpenSealer(), formats=FORMATS, clock=now)
         self.worker = WebhookWorker(webhooks=self.webhooks, log=self.log, look_every_s=look_every_s)
+        accounts, sealer = Accounts(store=self.store, clock=now), OpenSealer()
         self.gateway = Gateway(
-            accounts=Accounts(store=self.store, clock=now),
+            accounts=accounts,
             submission=Submission(store=self.store, fleet=self.fleet, clock=now, links=links),
             mailbox=Mailbox(store=self.store, fleet=self.fleet, clock=now),
             fleet=self.fleet,
@@ -56,6 +58,7 @@ class House:
             store=self.store,
             webhooks=self.webhooks,
             links=links,
+            enrolment=Enrolment(store=self.store, accounts=accounts, fleet=self.fleet, sealer=sealer, hasher=QuickHasher(), clock=now),
         )
 
     async def open(self) -> House:
