@@ -99,6 +99,10 @@ class Fleet:
         device = self._devices.get(device_id)
         return self._former.get(device_id) if device is None else device.account_id
 
+    def was_unlinked(self, device_id: str) -> bool:
+        """Whether it was a device until this process unlinked it."""
+        return device_id in self._former and device_id not in self._devices
+
     def online(self, device_id: str, is_online: bool, at: datetime | None = None) -> None:
         (self._online.add if is_online else self._online.discard)(device_id)
         if at is not None:

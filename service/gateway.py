@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from service.accounts import Accounts
+from service.enrolment import Enrolment
 from service.fleet import Fleet
 from service.links import Links
 from service.mailbox import Mailbox
@@ -29,6 +30,7 @@ class Gateway:
     """for what a device says by calling us"""
     pulls: Pulls
     """the outboxes of the devices that fetch their messages"""
+    enrolment: Enrolment
 
     async def ready(self) -> None:
         """Returns when an accepted message could be kept now; raises Unavailable."""

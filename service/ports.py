@@ -13,6 +13,7 @@ from typing import Protocol
 from service.accounts import Account, KeyStore
 from service.events import Attempt, Delivery, DeliveryState, Event, Patience, Webhook
 from service.fleet import Device
+from service.invitations import EnrolmentStore
 from service.lifecycle import Status
 from service.links import LinkStore, ShortLink
 from service.mailbox_queries import InboxQuery, Span, Talk
@@ -213,6 +214,13 @@ class Sealer(Protocol):
         ...
 
 
+class Hasher(Protocol):
+    """Keeps passwords so that nobody can read them back. Slow on purpose, but never on the loop."""
+
+    async def hash(self, password: str) -> str: ...
+    async def matches(self, password: str, hash: str) -> bool: ...
+
+
 class WebhookStore(Protocol):
     """Webhooks, and the events that wait for them.
 
@@ -280,7 +288,7 @@ class WebhookStore(Protocol):
         ...
 
 
-class Store(KeyStore, LinkStore, MailboxStore, WebhookStore, Protocol):
+class Store(KeyStore, LinkStore, MailboxStore, WebhookStore, EnrolmentStore, Protocol):
     """Keeps everything. What a method returned from is on disk: commits are grouped, but nobody is answered before his.
 
     A method raises Unavailable when the store cannot be reached or is full (nothing was stored), and InDoubt when it went away in

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from adapters.storage.memory_enrolment import MemoryEnrolment
 from adapters.storage.memory_keys import MemoryKeys
 from adapters.storage.memory_links import MemoryLinks
 from adapters.storage.memory_mailbox import MemoryMailbox
@@ -33,7 +34,7 @@ class _Lease:
 
 
 @dataclass
-class MemoryStore(MemoryKeys, MemoryLinks, MemoryMailbox, MemoryWebhooks):
+class MemoryStore(MemoryKeys, MemoryLinks, MemoryMailbox, MemoryWebhooks, MemoryEnrolment):
     """A service.ports.Store."""
 
     _leases: dict[int, _Lease] = field(default_factory=dict)
@@ -225,6 +226,10 @@ class MemoryStore(MemoryKeys, MemoryLinks, MemoryMailbox, MemoryWebhooks):
 
     async def save_device(self, device: Device) -> None:
         self._devices[device.id] = device
+
+    async def unlink_device(self, device: Device) -> None:
+        await super().unlink_device(device)
+        self._forget_secrets(device)
 
     async def devices(self) -> list[Device]:
         return sorted(self._devices.values(), key=lambda d: d.id)

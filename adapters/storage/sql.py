@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from adapters.storage import rows
 from adapters.storage.rows import ms, ms_or_none, storable, storable_or_none
+from adapters.storage.sql_enrolment import SqlEnrolment
 from adapters.storage.sql_keys import SqlKeys
 from adapters.storage.sql_links import SqlLinks, row_of
 from adapters.storage.sql_mailbox import SqlMailbox
@@ -41,7 +42,7 @@ class Engine(Protocol):
 
 
 @dataclass(kw_only=False)
-class SqlStore(SqlKeys, SqlLinks, SqlMailbox, SqlWebhooks):
+class SqlStore(SqlKeys, SqlLinks, SqlMailbox, SqlWebhooks, SqlEnrolment):
     """A service.ports.Store."""
 
     engine: Engine

@@ -15,7 +15,7 @@ from itertools import chain
 from operator import itemgetter
 from typing import Any
 
-from adapters.storage import transactions_keys, transactions_links, transactions_mailbox, transactions_webhooks
+from adapters.storage import transactions_enrolment, transactions_keys, transactions_links, transactions_mailbox, transactions_webhooks
 from service.errors import Conflict, QuotaExceeded
 
 Row = tuple[Any, ...]
@@ -176,6 +176,7 @@ OPERATIONS: Mapping[str, Callable[..., Transaction]] = {
     **transactions_links.operations(accept),
     **transactions_keys.OPERATIONS,
     **transactions_webhooks.OPERATIONS,
+    **transactions_enrolment.OPERATIONS,
 }
 
 MAY_INTERLEAVE = frozenset({"accept", "settle", "report", "receive", "tell"})

@@ -101,6 +101,7 @@ def unlink(device: str, pool: str) -> Transaction:
     yield "give_up_waiting", [of]
     yield "give_up_taken", [of]
     yield "free_leased", [of]
+    yield "delete_device_secrets", [of]
     yield "delete_device", [of]
 
 
