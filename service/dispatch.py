@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from service import retry
 from service.errors import SendFailed, Unavailable
 from service.lifecycle import Status
-from service.messages import MtMessage
+from service.messages import MtMessage, try_of
 from service.ports import Clock, Driver, Settlement, Store
 
 LEASE_MARGIN = timedelta(seconds=60)
@@ -24,8 +24,8 @@ class Dispatch:
     node: str
     """who claims, so that a restart takes back its own at once"""
     sleep: Callable[[float], Awaitable[None]]
-    _in_flight: dict[str, dict[asyncio.Future[None], str]] = field(default_factory=dict, repr=False)
-    """by device; each with the try that it is about"""
+    _in_flight: dict[str, dict[asyncio.Future[None], str | None]] = field(default_factory=dict, repr=False)
+    """by device; each with the try_guid by which alone the device knows it"""
 
     async def claim(self, driver: Driver, limit: int) -> list[MtMessage]:
         """Up to `limit` messages for the driver's device; the caller passes each to `send` at once."""
@@ -37,16 +37,20 @@ class Dispatch:
         """Hand one claimed message to its driver; returns when the result is on disk."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         in_flight = self._in_flight.setdefault(driver.device.id, {})
-        in_flight[done] = message.try_guid
+        in_flight[done] = message.try_guid if driver.deduplicates else None
         try:
             await self._settle(await self._submit(driver, message))
         finally:
             del in_flight[done]
             done.set_result(None)
 
-    def in_flight(self, device: str, try_guid: str | None = None) -> set[asyncio.Future[None]]:
-        """Those, or of that try only, whose submit has not been recorded yet; each future ends when it is."""
-        return {done for done, it in self._in_flight.get(device, {}).items() if try_guid in (None, it)}
+    def in_flight(self, device: str, device_message_id: str) -> set[asyncio.Future[None]]:
+        """Those whose submit has not been recorded yet and that the device may know by this id; each future ends when it is recorded.
+
+        An id that is one of our try_guids, and comes from a device that knows messages by those, means that try and no other.
+        """
+        flying, is_ours = self._in_flight.get(device, {}), try_of(device_message_id) is not None
+        return {done for done, known_as in flying.items() if not is_ours or known_as in (None, device_message_id)}
 
     async def _submit(self, driver: Driver, message: MtMessage) -> Settlement:
         try:

@@ -36,24 +36,23 @@ class Outcome:
 
         A report acknowledges, too: a device may have got its message from us before we fell over, or after we stopped waiting for it.
         """
-        waiting = self.dispatch.in_flight(report.device)
+        waiting = self.dispatch.in_flight(report.device, report.device_message_id)
         while not await self.store.report(report, self.clock()):
-            if await self.taken(report.device, report.device_message_id):
-                waiting = set()
-                if await self.store.report(report, self.clock()):
-                    return
             if not waiting:
+                if await self._acknowledged(report.device, report.device_message_id) and await self.store.report(report, self.clock()):
+                    return
                 return self.on_unknown(report)
             _, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
 
     async def taken(self, device: str, device_message_id: str) -> bool:
         """Returns once it is on disk. If that very message is being handed over, its submit ends first."""
-        if try_of(device_message_id) is None:
-            return False
         waiting = self.dispatch.in_flight(device, device_message_id)
         if waiting:
             await asyncio.wait(waiting)
-        return await self.store.acknowledge(device, device_message_id, self.clock())
+        return await self._acknowledged(device, device_message_id)
+
+    async def _acknowledged(self, device: str, device_message_id: str) -> bool:
+        return try_of(device_message_id) is not None and await self.store.acknowledge(device, device_message_id, self.clock())
 
     async def received(self, message: MoMessage) -> None:
         """Returns once it is on disk, and only then may the driver tell its device so. A redelivery is as good as a first delivery.

@@ -98,7 +98,11 @@ def report(told: str, change: dict[str, Any]) -> Transaction:
     if moved:
         return True
     [[[known]]] = yield "reported", [change]
-    return known is not None
+    if known is None:
+        return False
+    # its submit may have been settled between the two: then this is no old news
+    yield f"report_{told}", [change]
+    return True
 
 
 def acknowledge(asked: dict[str, Any]) -> Transaction:

@@ -284,15 +284,15 @@ async def test_a_submit_is_in_flight_until_it_is_on_disk() -> None:
     room.store.away = [Unavailable("full")]
     sending = asyncio.create_task(room.dispatch.send(room.driver, message))
     await ripple()
-    (flying,) = room.dispatch.in_flight(PHONE.id)
-    assert room.dispatch.in_flight(OTHER_PHONE.id) == set()
+    (flying,) = room.dispatch.in_flight(PHONE.id, "1")
+    assert room.dispatch.in_flight(OTHER_PHONE.id, "1") == set()
     room.driver.gate.set()
     await ripple()
     assert room.driver.answered == 1
     assert not flying.done()
     await sending
     assert flying.done()
-    assert room.dispatch.in_flight(PHONE.id) == set()
+    assert room.dispatch.in_flight(PHONE.id, "1") == set()
 
 
 @pytest.mark.parametrize("bug", [True, False])
@@ -304,11 +304,11 @@ async def test_a_submit_that_ends_badly_is_not_in_flight_for_ever(bug: bool) -> 
     room.driver.script = [RuntimeError()]
     sending = asyncio.create_task(room.dispatch.send(room.driver, message))
     await ripple()
-    (flying,) = room.dispatch.in_flight(PHONE.id)
+    (flying,) = room.dispatch.in_flight(PHONE.id, "1")
     if bug:
         room.driver.gate.set()
     else:
         sending.cancel()
     await asyncio.gather(sending, return_exceptions=True)
     assert flying.done()
-    assert room.dispatch.in_flight(PHONE.id) == set()
+    assert room.dispatch.in_flight(PHONE.id, "1") == set()

@@ -94,8 +94,8 @@ def _rows(delivered: int, waiting: int) -> list[dict[str, Any]]:
     queued = [
         row(i, status="queued", due=i, queue="another", device=None, device_message_id=None) for i in range(delivered, delivered + waiting)
     ]
-    taken = {"status": "sending", "taken": 5}
-    return [*ended, *queued, *(row(10**6 + i, **leased) for i in range(3)), *(row(10**6 + i, **taken) for i in range(3, 6))]
+    taken = [row(10**6 + i, status="sending", taken=i, device="d" if i == 7 else f"d{i % 50}") for i in range(3, 500)]
+    return [*ended, *queued, *taken, *(row(10**6 + i, **leased) for i in range(3))]
 
 
 def _fill_keys(filling: Connection) -> None:
