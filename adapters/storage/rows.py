@@ -178,10 +178,6 @@ def device_row(device: Device) -> dict[str, Any]:
     return {**row, "config": json.dumps(dict(device.config))}
 
 
-def device_row(device: Device) -> dict[str, Any]:
-    return dict(zip(Device.__slots__, astuple(device), strict=True))
-
-
 def key_of(row: Sequence[Any]) -> ApiKey:
     (id, account_id, label, digest, scopes, expires, networks, client_id, created, used, former_digest, former_ends, revoked) = row
     return ApiKey(
