@@ -97,10 +97,10 @@ async def test_a_connection_is_kept_and_one_that_died_meanwhile_is_made_anew() -
 async def test_silence_and_refusal_are_errors_of_the_network() -> None:
     gateway = ScriptedGateway()
     network = Internet()
-    async with on_a_socket(gateway) as url:
-        async with network.stream(Request(method="GET", url=f"{url}/events"), Patience(idle_s=0.05)) as stream:
-            with pytest.raises(TimeoutError):
-                await stream.read()
+    impatient = Patience(idle_s=0.05)
+    async with on_a_socket(gateway) as url, network.stream(Request(method="GET", url=f"{url}/events"), impatient) as stream:
+        with pytest.raises(TimeoutError):
+            await stream.read()
     with pytest.raises(OSError):
         await network.exchange(Request(method="GET", url=f"{url}/device"), SOON)
     network.close()
