@@ -38,7 +38,7 @@ class Phone:
 
     def __init__(self, device: Device) -> None:
         self.device = device
-        self._api = Api(device)
+        self.api = Api(device)
         self._begin()
 
     def _begin(self) -> None:
@@ -107,13 +107,13 @@ class Phone:
         is_known = False
         if memory.setting("token") is not None:
             try:
-                await self._api.patch_device(self.push_token)
+                await self.api.patch_device(self.push_token)
                 is_known = True
             except Rejected as rejected:
                 if rejected.status != 401:
                     raise
         if not is_known:
-            registration = await self._api.register(self.push_token)
+            registration = await self.api.register(self.push_token)
             for key in ("id", "token", "login", "password"):
                 memory.set(key, getattr(registration, key))
         self._registered()
@@ -123,18 +123,18 @@ class Phone:
             self._is_listening = True
             for _ in range(self.device.make.streams):
                 self._tasks.start(self._listen)
-        Errand(self.device, self._tasks, self._api.public_address, every_s=None).start()
+        Errand(self.device, self._tasks, self.api.public_address, every_s=None).start()
         for errand in (self._syncing, self._adopting, self._pulling):
             errand.start()
         if self.device.make.version.knows_event("app:started"):
-            self._hooks.emit("app:started", {"simCards": self._api.sim_cards()})
+            self._hooks.emit("app:started", {"simCards": self.api.sim_cards()})
         self._is_registered = True
 
     async def _listen(self) -> None:
         failures = 0
         while True:
             try:
-                async with self._api.events(_STREAM_PATIENCE) as stream:
+                async with self.api.events(_STREAM_PATIENCE) as stream:
                     failures = 0
                     self._pulling.start()
                     reader = EventReader()
@@ -167,7 +167,7 @@ class Phone:
             self.device.log(f"event {event.type} cannot be read: {error}")
 
     async def _pull(self) -> None:
-        items = await self._api.messages()
+        items = await self.api.messages()
         self.device.faults.reach("pulled")
         for item in items:
             try:
@@ -207,14 +207,14 @@ class Phone:
     async def _report(self, work: Work) -> float | None:
         await self.device.reception.wait()
         try:
-            await self._api.patch_message(work.details["message"], work.details.get("unknown"))
+            await self.api.patch_message(work.details["message"], work.details.get("unknown"))
         except OSError as error:
             self.device.log(f"report, try {work.attempt + 1}: {type(error).__name__} {error}")
             return None if work.attempt >= _REPORT_TRIES else backoff_s(work.attempt + 1)
         return None
 
     async def _sync_hooks(self) -> None:
-        found = await self._api.hooks()
+        found = await self.api.hooks()
         hooks = []
         for id, url, event in found:
             if id is None or url is None or event is None or not self.device.make.version.knows_event(event):
@@ -223,7 +223,7 @@ class Phone:
         self.device.memory.replace_hooks(hooks)
 
     async def _adopt_settings(self) -> None:
-        if apply_settings(await self._api.settings(), self.device.memory, self.device.make.version):
+        if apply_settings(await self.api.settings(), self.device.memory, self.device.make.version):
             self.device.log("settings changed, restart the app")
 
     def _ping(self, every_s: float) -> None:

@@ -13,8 +13,8 @@ from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 _DAY_MS = 86_400_000
 _INT32 = 1 << 32
 _LENIENT = re.compile(
-    r"[ \t]*(\d+)-[ \t]*(\d+)-[ \t]*(\d+)T[ \t]*(\d+):[ \t]*(\d+):[ \t]*(\d+)\.[ \t]*(\d+)"
-    r"(?:Z|([+-])(\d\d):(\d\d))",
+    r"[ \t]*(\d+)-[ \t]*(\d+)-[ \t]*(\d+)T[ \t]*(\d+):[ \t]*(\d+):[ \t]*(\d+)\.[ \t]*(-?\d+)"
+    r"[ \t]*(?:Z|([+-])(\d\d):(\d\d))",
     re.ASCII,
 )
 _STRICT = re.compile(

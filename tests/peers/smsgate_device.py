@@ -15,7 +15,7 @@ from typing import Any
 from tests.peers.smsgate_air import Air, Script
 from tests.peers.smsgate_faults import Faults, Killed, Reception
 from tests.peers.smsgate_memory import Memory, Work
-from tests.peers.smsgate_versions import Version
+from tests.peers.smsgate_versions import NEWEST, Version
 
 _FIRST_BACKOFF_S = 10
 _MOST_BACKOFF_S = 5 * 3600
@@ -39,7 +39,7 @@ class Make:
     password: str = ""
     private_token: str | None = None
     name: str = "Google/redfin"
-    version: Version = Version("1.68.0")
+    version: Version = NEWEST
     push_token: str | None = None
     sims: tuple[Sim, ...] = (Sim(slot=0, number="+32495000001", carrier="Proximus", iccid="8932012345678901234"),)
     zone: tzinfo = UTC

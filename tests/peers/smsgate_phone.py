@@ -10,8 +10,10 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import resource
 import ssl
+import stat
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -161,12 +163,12 @@ async def _cut(phones: list[Phone], every_s: float) -> None:
 
 
 async def _obey(phones: list[Phone]) -> None:
-    """Until standard input ends, which ends nothing else."""
+    """Until standard input ends, which ends nothing else; a terminal or file there is not read."""
+    mode = os.fstat(sys.stdin.fileno()).st_mode
+    if not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)):
+        return
     reader = asyncio.StreamReader()
-    try:
-        await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    except (ValueError, OSError):
-        return  # a file, or nothing
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     while line := await reader.readline():
         asked: dict[str, Any] = json.loads(line)
         chosen = phones if "phone" not in asked else [phones[asked["phone"]]]

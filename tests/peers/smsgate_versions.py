@@ -50,3 +50,6 @@ class Version:
         """of `messages.limit_period`"""
         known = {"Disabled", "PerMinute", "PerHour", "PerDay"}
         return frozenset(known | {"Per30Minutes"} if self.has("cancelling") else known)
+
+
+NEWEST = Version("1.68.0")

@@ -6,6 +6,7 @@ import asyncio
 import hmac
 import json
 from hashlib import sha256
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -108,7 +109,7 @@ async def test_a_report_is_tried_eleven_times_in_all_and_the_next_pull_repairs_i
     phone = house.phone(outcome=Outcome(sent_after_s=None, delivered_after_s=None), poll_s=86400, push_token="fcm")
     await after(12000, phone)
     times = house.gateway.times("PATCH /message")
-    assert [later - before for before, later in zip(times, times[1:], strict=False)] == [10 * 2**n for n in range(10)]
+    assert [later - before for before, later in pairwise(times)] == [10 * 2**n for n in range(10)]
     assert len(times) == 11
     await after(5, phone)
     assert house.gateway.reports()[11:] == [("m1", "Processed")]
@@ -422,7 +423,7 @@ async def test_it_comes_back_after_5_s_five_times_30_s_five_times_then_60_s_and_
     phone.start()
     await asyncio.sleep(300)
     times = house.gateway.times("GET /events")
-    assert [later - before for before, later in zip(times, times[1:], strict=False)] == [5] * 5 + [30] * 5 + [60] * 2
+    assert [later - before for before, later in pairwise(times)] == [5] * 5 + [30] * 5 + [60] * 2
     assert house.gateway.times("GET /message")[-1] == times[-1]
     house.gateway.end_streams()
     await asyncio.sleep(6)
