@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.test_keys_served import dragoman
+from tests.test_keys_served import asked
 from tests.test_links_served import server
 from tests.test_server import KEY, ROOT, Server
 
@@ -71,9 +73,7 @@ def phone(running: Server, folder: Path, *options: str, name: str = "phone", tok
 
 
 def invitation(folder: Path) -> str:
-    made = dragoman(folder / "data", "devices", "token", "new", "--json")
-    assert made.returncode == 0, made.stderr
-    return str(json.loads(made.stdout)["secret"])
+    return str(asked(folder / "data", "devices", "token", "new")["secret"])
 
 
 def wait_until(condition: Callable[[], object], seconds: float = 15) -> Any:
@@ -89,26 +89,102 @@ def listed(running: Server, id: str) -> dict[str, Any]:
     return next((mobile for mobile in mobiles if mobile["sid"] == id), {})
 
 
-def test_a_message_goes_to_a_real_app_and_its_answer_comes_back(tmp_path: Path) -> None:
+class Receiver(ThreadingHTTPServer):
+    """What webhooks are posted to."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Post)
+        self.events: list[str] = []
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def told(self, about: str) -> int:
+        """How many calls there were with this in them."""
+        return sum(about in event for event in list(self.events))
+
+
+class _Post(BaseHTTPRequestHandler):
+    server: Receiver
+
+    def do_POST(self) -> None:
+        self.server.events.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *said: object) -> None:
+        pass
+
+
+def status(folder: Path, guid: str) -> str:
+    [row] = asked(folder / "data", "log", "--id", guid)
+    return str(row["status"])
+
+
+def test_a_message_goes_to_an_app_and_its_answer_comes_back(tmp_path: Path) -> None:
+    text, answer = "a text that no log has", "what comes back"
     script = tmp_path / "script.json"
-    script.write_text(json.dumps({NUMBER: {"delivered_after_s": 0.2, "reply": "what it answers", "reply_after_s": 0.4}}))
-    with server(tmp_path / "data") as running, phone(running, tmp_path, "--script", str(script)) as played:
-        id = played.wait_ready()
-        wait_until(lambda: listed(running, id).get("online"))
-        text = "a text that no log has"
-        sent = running.get("/sendsms/", {"recipients": NUMBER, "message": text, "apikey": KEY})["result"]
-        assert sent["note"] == "sent by mobile"
-        row = running.wait_row(sent["id"], KEY, "date_delivered" if "date_delivered" in running_row(running, sent["id"]) else "send_from_mobile")
-        assert row["send_from_mobile"]
-        assert played.sent == [(sent["id"], NUMBER, text)]
-        wait_until(lambda: running.get(f"/getsms?apikey={KEY}")["result"]["sms"])
-        [received] = running.get(f"/getsms?apikey={KEY}")["result"]["sms"]
-        assert (received["number"], received["message"]) == (NUMBER, "what it answers")
-        assert "skipped" not in played.log.read_text(), "it could read all that it was given"
+    script.write_text(json.dumps({NUMBER: {"delivered_after_s": 0.2}}))
+    receiver = Receiver()
+    with server(tmp_path / "data", DRAGOMAN_WEBHOOK_NETWORKS="127.0.0.0/8") as running, closing(receiver.socket):
+        events = "sms.sent,sms.delivered,sms.received"
+        asked(tmp_path / "data", "webhooks", "add", f"http://127.0.0.1:{receiver.server_port}/", "--v2", "--events", events)
+        with phone(running, tmp_path, "--script", str(script)) as played:
+            id = played.wait_ready()
+            assert wait_until(lambda: listed(running, id).get("online"))
+            sent = running.get("/sendsms/", {"recipients": NUMBER, "message": text, "apikey": KEY})["result"]
+            assert sent["note"] == "sent by mobile"
+            row = running.wait_row(sent["id"], KEY, "send_from_mobile")
+            assert played.sent == [(sent["id"], NUMBER, text)]
+            assert row["sIdentifiantPhone"] == id
+            wait_until(lambda: status(tmp_path, sent["id"]) == "delivered")
+            played.do("receive", phone=0, sender=NUMBER, text=answer)
+            [received] = wait_until(lambda: running.get(f"/getsms?apikey={KEY}")["result"]["sms"])
+            assert (received["number"], received["message"], received["sIdentifiantPhone"]) == (NUMBER, answer, id)
+            wait_until(lambda: receiver.told(sent["id"]) == 2 and receiver.told(answer) == 1)
+            assert "skipped" not in played.log.read_text(), "the app could read all that it was given"
+    receiver.shutdown()
     log = running.log.read_text()
-    assert text not in log and "what it answers" not in log and "/hooks/" not in log
+    assert text not in log and answer not in log and "hooks/" not in log
 
 
-def running_row(running: Server, guid: str) -> dict[str, Any]:
-    row: dict[str, Any] = running.get(f"/log/sent/sms?apikey={KEY}&guid_message={guid}")["result"]["sms"][0]
-    return row
+def test_what_a_phone_had_when_it_died_is_sent_once_when_it_is_back(tmp_path: Path) -> None:
+    with server(tmp_path / "data") as running:
+        token = invitation(tmp_path)
+        with phone(running, tmp_path, "--kill-at", "stored", token=token) as played:
+            played.wait_ready()
+            sent = running.get("/sendsms/", {"recipients": NUMBER, "message": "x", "apikey": KEY})["result"]
+            assert played.process.wait(15) < 0
+            assert played.sent == []
+        with phone(running, tmp_path, token=token) as played:
+            running.wait_row(sent["id"], KEY, "send_from_mobile")
+            assert [id for id, *_ in played.sent] == [sent["id"]]
+
+
+def test_a_server_that_is_killed_learns_afterwards_what_became_of_it_and_what_came_in(tmp_path: Path) -> None:
+    script = tmp_path / "script.json"
+    script.write_text(json.dumps({NUMBER: {"sent_after_s": 2, "delivered_after_s": 0.1}}))
+    first = Server(tmp_path / "data", DRAGOMAN_BOOTSTRAP_API_KEY=KEY)
+    try:
+        first.wait_ready()
+        with phone(first, tmp_path, "--script", str(script)) as played:
+            id = played.wait_ready()
+            wait_until(lambda: listed(first, id).get("online"))
+            sent = first.get("/sendsms/", {"recipients": NUMBER, "message": "x", "apikey": KEY})["result"]
+            wait_until(lambda: played.sent)
+            first.process.kill()
+            first.process.wait(10)
+            played.do("receive", phone=0, sender=NUMBER, text="while you were away")
+            again = Server(tmp_path / "data", DRAGOMAN_LISTEN=f"127.0.0.1:{first.port}")
+            again.port = first.port
+            try:
+                again.wait_ready()
+                again.wait_row(sent["id"], KEY, "send_from_mobile")
+                [received] = wait_until(lambda: again.get(f"/getsms?apikey={KEY}")["result"]["sms"])
+                assert received["message"] == "while you were away"
+                assert [id for id, *_ in played.sent] == [sent["id"]]
+                assert again.stop() == 0
+            finally:
+                again.process.kill()
+                again.process.wait(10)
+    finally:
+        first.process.kill()
+        first.process.wait(10)

@@ -212,14 +212,20 @@ class _DeviceApi:
             await phone.outbox.acknowledge(told.id)
             return
         phone.outbox.settled(told.id)
+        now = self.gateway.clock()
+        error = "cancelled" if told.state is State.CANCELLED else told.error
         report = DeliveryReport(
-            device=phone.device.id,
-            device_message_id=told.id,
-            status=status,
-            at=_plausible(told, self.gateway.clock()),
-            error="cancelled" if told.state is State.CANCELLED else told.error,
+            device=phone.device.id, device_message_id=told.id, status=status, at=_plausible(told.id, told.at, now), error=error
         )
-        await (phone.outbox.fail(report) if status is Status.FAILED else phone.outbox.report(report))
+        if status is Status.FAILED:
+            await phone.outbox.fail(report)
+        elif status is Status.DELIVERED:
+            # the app tells only how far it is now, so this may be all that is ever said of the sending
+            sent = replace(report, status=Status.SENT, at=_plausible(told.id, told.sent or told.at, now))
+            if await phone.outbox.report(sent):
+                await phone.outbox.report(report)
+        else:
+            await phone.outbox.report(report)
 
     # what is decided about it
 
@@ -292,13 +298,13 @@ def _outgoing(message: MtMessage, state: State = State.PENDING) -> wire.Outgoing
     )
 
 
-def _plausible(told: Told, now: datetime) -> datetime:
+def _plausible(id: str, told: datetime | None, now: datetime) -> datetime:
     """When it happened by the phone's clock, which may be hours wrong: not before we had the message, and not in the future."""
-    ours = try_of(told.id)
-    if ours is None or told.at is None or told.at.tzinfo is None:
+    ours = try_of(id)
+    if ours is None or told is None or told.tzinfo is None:
         return now
     accepted = datetime.fromtimestamp(int(ours.guid[:12], 16) / 1000, UTC)
-    return min(max(told.at.astimezone(UTC), accepted), now)
+    return min(max(told.astimezone(UTC), accepted), now)
 
 
 def _small(call: Call) -> bytes:

@@ -71,6 +71,8 @@ class Told:
     state: State
     at: datetime | None
     """by the phone's clock"""
+    sent: datetime | None
+    """when it was sent, by the phone's clock"""
     error: str | None
 
 
@@ -192,11 +194,16 @@ def _told(said: object) -> Told:
     # the aggregate is asked only where nothing better is said
     state = aggregate([state for state, _ in each]) if each else _state(said.get("state"))
     errors = [error for _, error in each if isinstance(error, str) and error]
-    dates = said.get("states")
-    at = date_or_none(dates.get(state.value)) if isinstance(dates, dict) else None
-    # a delivered message may carry a note of the network, which is no error
-    is_failed = state is State.FAILED
-    return Told(id=id, state=state, at=at, error=errors[0][:MOST_ERROR] if errors and is_failed else None)
+    found = said.get("states")
+    dates = found if isinstance(found, dict) else {}
+    return Told(
+        id=id,
+        state=state,
+        at=date_or_none(dates.get(state.value)),
+        sent=date_or_none(dates.get(State.SENT.value)),
+        # a delivered message may carry a note of the network, which is no error
+        error=errors[0][:MOST_ERROR] if errors and state is State.FAILED else None,
+    )
 
 
 def _state(value: object) -> State:

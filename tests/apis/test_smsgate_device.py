@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from adapters.apis import ApiSettings
+from adapters.devices.smsgate import KIND
 from service.errors import Unavailable
 from service.lifecycle import Status
-from tests.apis.smsgate_peer import BASE, KIND, House, Phone, basic, wire_date
+from tests.apis.smsgate_peer import BASE, House, Phone, basic, wire_date
 from tests.fakes import START, on_the_loop, ripple
 
 PAYLOAD = {
@@ -211,10 +212,10 @@ async def test_a_report_may_be_the_first_that_is_heard_of_a_message() -> None:
     await phone.tell(second.guid, "Failed", "Send result: RESULT_ERROR_NO_SERVICE")
     await phone.tell(third.guid, "Sent")
     await phone.tell(third.guid, "Failed", "too late")
-    assert [(row.status, row.error) for row in await house.rows()] == [
-        (Status.DELIVERED, None),
-        (Status.FAILED, "Send result: RESULT_ERROR_NO_SERVICE"),
-        (Status.FAILED, "too late"),
+    assert [(row.status, row.error, row.sent is not None) for row in await house.rows()] == [
+        (Status.DELIVERED, None, True),
+        (Status.FAILED, "Send result: RESULT_ERROR_NO_SERVICE", False),
+        (Status.FAILED, "too late", True),
     ]
 
 
