@@ -360,9 +360,11 @@ class Connection(protocol.Protocol):
         if call.method == "HEAD":
             return self.finish(b"")
         self._notice_the_dead()
-        self._stream = self._door.streams.begin(self, reply, call.request_id, is_chunked=not is_old)
+        stream = self._door.streams.begin(self, reply, call.request_id, is_chunked=not is_old)
         if is_cut:
-            self._stream.close()
+            stream.close()
+        elif stream.is_open:
+            self._stream = stream
 
     def _free(self) -> None:
         """What only requests need: a stream may be one of many, and stay for weeks."""
@@ -373,10 +375,11 @@ class Connection(protocol.Protocol):
 
     def _notice_the_dead(self) -> None:
         """A client that has vanished without a word is one that does not acknowledge the keepalives."""
-        self.transport.setTcpKeepAlive(True)
         connected = getattr(self.transport, "socket", None)
-        if connected is not None and hasattr(socket, "TCP_USER_TIMEOUT"):
-            connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(self._limits.unread_s * 1000))
+        with suppress(OSError):  # it has gone already, which will be told
+            self.transport.setTcpKeepAlive(True)
+            if connected is not None and hasattr(socket, "TCP_USER_TIMEOUT"):
+                connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(self._limits.unread_s * 1000))
 
     @property
     def is_blocked(self) -> bool:

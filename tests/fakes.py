@@ -127,11 +127,12 @@ class QuickHasher:
         self.asked = 0
 
     async def hash(self, password: str) -> str:
+        await asyncio.sleep(0)
         return "quick:" + sha256(password.encode()).hexdigest()
 
     async def matches(self, password: str, hash: str) -> bool:
+        assert hash.startswith("quick:"), "the real one would take no time over what is no hash"
         self.asked += 1
-        await asyncio.sleep(0)
         return await self.hash(password) == hash
 
 

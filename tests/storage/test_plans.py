@@ -61,6 +61,11 @@ INDEX = {
     "find_token": "pk_tokens",
     "find_client": "ix_api_keys_client",
     "forget_tokens": "ix_tokens_expires",
+    "find_private_token": "pk_enrolments",
+    "take_code": "pk_enrolments",
+    "forget_invitations": "ix_enrolments_expires",
+    "find_device": "ix_device_secrets_token",
+    "device_secrets": "pk_device_secrets",
 }
 
 
@@ -106,6 +111,14 @@ def _fill_keys(filling: Connection) -> None:
     filling.execute(insert(schema.api_keys), [{**each, "client_id": str(each["id"]) if each["id"] % 2 else None} for each in keys])
     token = {"scopes": 1, "created": 1}
     filling.execute(insert(schema.tokens), [{**token, "digest": b"%d" % i, "key_id": i, "expires": i} for i in range(1, 1001)])
+    mine = {"account_id": keys[0]["account_id"]}
+    made = {**mine, "label": "", "created": 1}
+    kinds = ("token", "code") * 500
+    filling.execute(insert(schema.enrolments), [{**made, "digest": b"%d" % i, "kind": kind, "expires": i} for i, kind in enumerate(kinds)])
+    phone = {**mine, "kind": "smsgate", "label": "", "sims": 1}
+    filling.execute(insert(schema.devices), [{**phone, "id": str(i)} for i in range(1000)])
+    secrets = {**mine, "sealed": b""}
+    filling.execute(insert(schema.device_secrets), [{**secrets, "device_id": str(i), "token_digest": b"%d" % i} for i in range(1000)])
 
 
 def _came(count: int) -> list[dict[str, Any]]:
@@ -137,6 +150,7 @@ def _parameters(statement: Statement) -> list[Any]:
         "error",
         "fingerprint",
         "digest",
+        "device_id",
         "pattern",
         "number",
         "code",
@@ -153,6 +167,7 @@ _ODD: dict[str, Any] = {
     "given_back": False,
     "in_doubt": False,
     "digest": b"d",
+    "token_digest": b"d",
     "fingerprint": b"d",
 }
 
@@ -183,7 +198,7 @@ def test_sqlite_searches_by_the_index(sqlite_plan: Plan, name: str) -> None:
     plan = sqlite_plan(name)
     # SQLite has no name for its row number and makes up names for unnamed constraints
     expected = "INTEGER PRIMARY KEY" if INDEX[name] in ("pk_messages", "pk_accounts") else INDEX[name]
-    primary = dict.fromkeys(("pk_idempotency", "pk_tokens", "pk_links", "pk_sealed"), "PRIMARY KEY")
+    primary = dict.fromkeys(("pk_idempotency", "pk_tokens", "pk_links", "pk_sealed", "pk_enrolments", "pk_device_secrets"), "PRIMARY KEY")
     expected = {**primary, "uq_api_keys_digest": "sqlite_autoindex_api_keys_1"}.get(expected, expected)
     assert expected in plan
     assert "TEMP B-TREE" not in plan
