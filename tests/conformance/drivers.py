@@ -8,8 +8,10 @@ from typing import Protocol
 
 from adapters.devices.simulator import Behaviour, Simulator
 from service.fleet import Device
+from service.lifecycle import Status
 from service.ports import Driver
 from tests.fakes import FakeClock, ripple
+from tests.fetching_phone import FetchingDriver
 
 
 class Mood(Enum):
@@ -41,6 +43,20 @@ class Rig(Protocol):
         ...
 
     async def reconnect(self) -> None: ...
+
+
+class FetchingRig(Rig, Protocol):
+    """The same for a device that fetches its messages. One that TAKES does by itself what the three steps below have one do that HOLDS."""
+
+    async def fetch(self) -> list[str]:
+        """The device fetches what is offered: the ids under which it gets it. It says nothing of them yet."""
+        ...
+
+    async def acknowledge(self, id: str) -> None:
+        """The device says that it has stored this one."""
+        ...
+
+    async def report(self, id: str, status: Status) -> None: ...
 
 
 _BEHAVIOURS = {
@@ -75,6 +91,42 @@ class SimulatorRig:
         await ripple()
 
 
+class FetchingPhoneRig:
+    def __init__(self, mood: Mood, device: Device) -> None:
+        self._phone = FetchingDriver(device)
+        self.driver: Driver = self._phone
+
+    async def settle(self) -> None:
+        await ripple()
+
+    async def let_go(self) -> None:
+        for id in await self.fetch():
+            await self.acknowledge(id)
+
+    async def lose_connection(self) -> None:
+        self._phone.connection(False)
+        await ripple()
+
+    async def reconnect(self) -> None:
+        self._phone.connection(True)
+        await ripple()
+
+    async def fetch(self) -> list[str]:
+        return self._phone.fetch()
+
+    async def acknowledge(self, id: str) -> None:
+        await self._phone.tell(id, Status.SENDING)
+        await ripple()
+
+    async def report(self, id: str, status: Status) -> None:
+        await self._phone.tell(id, status)
+        await ripple()
+
+
 DRIVERS: dict[str, Callable[[Mood, Device], Rig]] = {
     "simulator": SimulatorRig,
 }
+FETCHING: dict[str, Callable[[Mood, Device], FetchingRig]] = {
+    "model": FetchingPhoneRig,
+}
+"""those whose devices fetch their messages; a real one stands in DRIVERS, too"""

@@ -78,7 +78,9 @@ async def test_a_report_ends_it(house: House, told: Status) -> None:
 
 
 @on_the_loop
-@pytest.mark.parametrize(("told", "becomes"), [(S.SENT, S.SENT), (S.FAILED, S.FAILED), (S.QUEUED, S.SENDING), (S.OUTCOME_UNKNOWN, S.SENDING)])
+@pytest.mark.parametrize(
+    ("told", "becomes"), [(S.SENT, S.SENT), (S.FAILED, S.FAILED), (S.QUEUED, S.SENDING), (S.OUTCOME_UNKNOWN, S.SENDING)]
+)
 async def test_the_end_of_a_submit_does_not_take_it_away(house: House, told: Status, becomes: Status) -> None:
     """An acknowledgement may have come by another way while its submit ended."""
     message = await house.claimed()
@@ -319,3 +321,10 @@ async def test_what_is_in_doubt_can_be_deleted_and_what_is_taken_cannot(house: H
     assert await house.store.delete_one(house.account.id, has.guid) == 0
     assert not await house.store.acknowledge(PHONE, waits.guid, START)
     assert await house.all() == [has]
+
+
+@on_the_loop
+async def test_a_report_beside_the_settlement_that_it_needs_is_applied_or_not_known_yet(house: House) -> None:
+    message = await house.claimed()
+    known, _ = await asyncio.gather(house.report("7", S.DELIVERED), house.settle(message, S.SENT, device_message_id="7"))
+    assert (await house.get(message)).status is (S.DELIVERED if known else S.SENT)
