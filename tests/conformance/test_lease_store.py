@@ -328,3 +328,10 @@ async def test_a_report_beside_the_settlement_that_it_needs_is_applied_or_not_kn
     message = await house.claimed()
     known, _ = await asyncio.gather(house.report("7", S.DELIVERED), house.settle(message, S.SENT, device_message_id="7"))
     assert (await house.get(message)).status is (S.DELIVERED if known else S.SENT)
+
+
+@on_the_loop
+async def test_expire_ends_no_more_than_its_limit_of_both_kinds(house: House) -> None:
+    await taken(house, expires=START + HOUR)
+    await house.accepted(expires=START + HOUR)
+    assert [await house.store.expire(START + 2 * DAY, 1) for _ in range(3)] == [1, 1, 0]
