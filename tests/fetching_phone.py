@@ -56,15 +56,15 @@ class FetchingDriver:
         self.device, self.window = device, window
         self._offers: dict[str, _Offer] = {}
         self._inbox: Inbox | None = None
+        self.is_connected = False
 
     async def start(self, inbox: Inbox) -> None:
         if self._inbox is None:
-            self._inbox = inbox
+            self._inbox, self.is_connected = inbox, True
             inbox.online(self.device.id, True)
-            self._is_connected = True
 
     async def submit(self, message: MtMessage) -> Accepted:
-        if self._inbox is None or not self._is_connected:
+        if not self.is_connected:
             raise SendFailed("the phone is not there", given_back=True)
         if len(self._offers) >= self.window:
             raise SendFailed("the phone has enough to fetch", given_back=True)
@@ -77,7 +77,7 @@ class FetchingDriver:
 
     async def stop(self) -> None:
         if self._inbox is not None:
-            self._inbox = None
+            self._inbox, self.is_connected = None, False
             self._end_all("the driver was stopped")
 
     # what the phone does
@@ -100,8 +100,8 @@ class FetchingDriver:
             await inbox.report(DeliveryReport(device=self.device.id, device_message_id=id, status=state, at=START))
 
     def connection(self, is_there: bool) -> None:
-        if self._inbox is not None and is_there is not self._is_connected:
-            self._is_connected = is_there
+        if self._inbox is not None and is_there is not self.is_connected:
+            self.is_connected = is_there
             self._inbox.online(self.device.id, is_there)
             if not is_there:
                 self._end_all("the phone went away")

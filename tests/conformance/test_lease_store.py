@@ -321,3 +321,17 @@ async def test_what_is_in_doubt_can_be_deleted_and_what_is_taken_cannot(house: H
     assert await house.store.delete_one(house.account.id, has.guid) == 0
     assert not await house.store.acknowledge(PHONE, waits.guid, START)
     assert await house.all() == [has]
+
+
+@on_the_loop
+async def test_a_report_beside_the_settlement_that_it_needs_is_applied_or_not_known_yet(house: House) -> None:
+    message = await house.claimed()
+    known, _ = await asyncio.gather(house.report("7", S.DELIVERED), house.settle(message, S.SENT, device_message_id="7"))
+    assert (await house.get(message)).status is (S.DELIVERED if known else S.SENT)
+
+
+@on_the_loop
+async def test_expire_ends_no_more_than_its_limit_of_both_kinds(house: House) -> None:
+    await taken(house, expires=START + HOUR)
+    await house.accepted(expires=START + HOUR)
+    assert [await house.store.expire(START + 2 * DAY, 1) for _ in range(3)] == [1, 1, 0]
