@@ -95,6 +95,8 @@ async def test_without_network_nothing_is_tried_and_afterwards_everything_goes_o
     asked = len(house.gateway.asked)
     await asyncio.sleep(86400)
     assert len(house.gateway.asked) == asked
+    assert house.gateway.streams == []
+    assert not any("try" in line for line in house.log), house.log
     phone.device.reception.regain()
     await asyncio.sleep(61)
     await phone.stop()

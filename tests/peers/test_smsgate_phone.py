@@ -176,6 +176,7 @@ async def test_a_sim_that_is_not_there_fails_the_message() -> None:
         ("Pending Delivered", "Pending"),
         ("Cancelling Processed", "Cancelling"),
         ("Cancelled Processed", "Cancelled"),
+        ("Cancelling Cancelled", "Cancelling"),
         ("Processed Failed", "Processed"),
         ("Failed Failed", "Failed"),
         ("Delivered Delivered", "Delivered"),
