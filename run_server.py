@@ -11,11 +11,12 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
-from adapters import cli, control, devices, open_files, reactor
+from adapters import authority, cli, control, devices, open_files, reactor, tls
 from adapters.apis import ApiSettings, load
 from adapters.bundle import gateway_over
 from adapters.data_folder import DataFolder, FolderInUse, open_folder
 from adapters.devices import simulator
+from adapters.forwarded import Proxies
 from adapters.log import configure
 from adapters.reactor import Housekeeper, Worker, utc_now
 from adapters.sealing import KeyUnusable
@@ -204,19 +205,38 @@ async def _keep_house(store: Store, folder: DataFolder, staff: Staff, log: Any, 
 
 
 async def _listen(settings: Settings, gateway: Gateway, log: Any, opened: AsyncExitStack) -> list[str]:
-    api_settings = ApiSettings(public_url=settings.public_url, listens_on=settings.listen[0], legacy_errors=settings.legacy_errors)
+    api_settings = ApiSettings(
+        public_url=settings.public_url,
+        listens_on=settings.listen[0],
+        legacy_errors=settings.legacy_errors,
+        ca_file=settings.data / authority.FOLDER / authority.CA,
+    )
+    proxies = Proxies(networks=settings.trusted_proxies)
     limits = Limits(body=settings.body_limit, connections=open_files.room_for(settings.connections, log))
-    door = FrontDoor(load(gateway, api_settings), limits=limits, log=log)
+    door = FrontDoor(load(gateway, api_settings), limits=limits, proxies=proxies, log=log)
     opened.push_async_callback(door.drain, DRAIN_S)
+    certificate = _certificate(settings, log, opened) if settings.listen_tls else None
+    plain = [("http", "--listen", address) for address in settings.listen]
     urls = []
-    for address in settings.listen:
+    for scheme, flag, address in [*plain, *(("https", "--listen-tls", address) for address in settings.listen_tls)]:
         try:
-            port = reactor.listen(address, door)
+            port = reactor.listen(address, door, tls=certificate if scheme == "https" else None)
         except OSError as failed:
-            raise StartFailed(f"cannot listen on {address}: {failed.strerror or failed}; choose another with --listen") from None
+            raise StartFailed(f"cannot listen on {address}: {failed.strerror or failed}; choose another with {flag}") from None
         opened.push_async_callback(port.stop)
-        urls.append(f"http://{port.address}")
+        urls.append(f"{scheme}://{port.address}")
     return urls
+
+
+def _certificate(settings: Settings, log: Any, opened: AsyncExitStack) -> tls.ServerCertificate:
+    try:
+        certificate, key = tls.files(settings.tls_certificate, settings.tls_key, settings.data)
+        served = tls.ServerCertificate(certificate, key, log=log)
+    except tls.CertificateUnusable as unusable:
+        raise StartFailed(str(unusable)) from None
+    reminding = asyncio.create_task(reactor.every(tls.REMIND_S, served.remind, log))
+    opened.callback(reminding.cancel)
+    return served
 
 
 def _unknown_report(log: Any, device: str) -> None:

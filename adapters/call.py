@@ -40,12 +40,14 @@ class Call:
     """by lower-case name; a repeated one joined with ", " """
     body: bytes = field(default=b"", repr=False)
     peer: str = ""
-    """the address of whoever is connected"""
+    """the address of the caller: of whoever is connected, or whom a trusted proxy names"""
     request_id: str = ""
     rest: str = ""
     """on a prefix route: the raw path after the prefix"""
     is_head: bool = False
     """whether a HEAD has arrived as this GET"""
+    scheme: str = "http"
+    """by which the caller has come: http or https"""
     _fields: dict[str, str] | None = field(default=None, init=False, repr=False, compare=False)
 
     def header(self, name: str) -> str:

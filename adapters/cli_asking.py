@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 from rich.console import Console
@@ -46,11 +46,11 @@ class Asking:
         """The result. An argument that is None was not given. Ends the program when the command fails."""
         given = {name: value for name, value in arguments.items() if value is not None}
         if not self.settings.data.is_dir():
-            self._fail("not_found", f"there is no data folder {self.settings.data}: start the server once, or name another with --data")
+            self.fail("not_found", f"there is no data folder {self.settings.data}: start the server once, or name another with --data")
         try:
             return asyncio.run(control.ask(self.settings.data, command, given, open_gateway=self._open, on_progress=self._progress))
         except CommandFailed as failed:
-            self._fail(failed.kind, str(failed))
+            self.fail(failed.kind, str(failed))
 
     def _open(self, folder: DataFolder) -> AbstractAsyncContextManager[Gateway]:
         return offline.open_gateway(self.settings, folder, configure(self.settings.log))
@@ -58,7 +58,8 @@ class Asking:
     def _progress(self, said: Any) -> None:
         click.echo(json.dumps({"progress": said}) if self.is_json else _word(said), err=True)
 
-    def _fail(self, kind: str, why: str) -> Any:
+    def fail(self, kind: str, why: str) -> NoReturn:
+        """Say why it was not done, and end the program."""
         click.echo(json.dumps({"error": kind, "why": why}) if self.is_json else f"error: {why}", err=True)
         sys.exit(FAILED)
 
@@ -106,7 +107,8 @@ def listed(values: Sequence[str]) -> list[str] | None:
 
 
 def _print(what: Any) -> None:
-    console = Console(width=None if sys.stdout.isatty() else _WIDTH, highlight=False)
+    # without emoji, since a fingerprint with :CD: in it would be shown a disc
+    console = Console(width=None if sys.stdout.isatty() else _WIDTH, highlight=False, emoji=False)
     console.print(what)
 
 

@@ -21,6 +21,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from adapters.call import Call, Reply, Stream, Trouble
+from adapters.forwarded import Proxies
 from adapters.http_head import BODILESS, answer_head, quoted, target
 from adapters.http_stream import OpenStream, Streams
 
@@ -65,6 +66,7 @@ class Door(Protocol):
     streams: Streams
     notes_from: int
     """the lowest status that `note` wants to hear of"""
+    proxies: Proxies
 
     def opened(self, connection: Connection) -> Trouble | None: ...
     def closed(self, connection: Connection) -> None: ...
@@ -121,6 +123,8 @@ class Connection(protocol.Protocol):
         self.transport.setTcpNoDelay(True)
         self.transport.registerProducer(self, True)
         self.peer = str(getattr(self.transport.getPeer(), "host", ""))
+        self._is_proxy = self._door.proxies.trusts(self.peer)
+        self._scheme = "https" if ISSLTransport.providedBy(self.transport) else "http"
         self._heard = self._idle_since = self._seconds()
         trouble = self._door.opened(self)
         if trouble is not None:
@@ -287,7 +291,11 @@ class Connection(protocol.Protocol):
         """The request as far as it is known."""
         path, query = target(self._url)
         method = self._parser.get_method().decode() if path else ""
-        return Call(method, path, query, self._headers, b"".join(self._body), self.peer, self._door.new_id())
+        call = Call(method, path, query, self._headers, b"".join(self._body), self.peer, self._door.new_id(), scheme=self._scheme)
+        if self._is_proxy:
+            call.peer = self._door.proxies.caller(self.peer, self._headers)
+            call.scheme = self._door.proxies.scheme(self._headers, self._scheme)
+        return call
 
     # answering
 

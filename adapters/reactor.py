@@ -209,15 +209,18 @@ class Port:
     stop: Callable[[], Awaitable[None]]
 
 
-def listen(address: str, factory: Any) -> Port:
-    """Listen on HOST:PORT. Raises OSError."""
+def listen(address: str, factory: Any, *, tls: Any = None) -> Port:
+    """Listen on HOST:PORT, with `tls`, what makes the server's end of each connection, by TLS. Raises OSError."""
     from twisted.internet import reactor as current
     from twisted.internet.defer import maybeDeferred
     from twisted.internet.error import CannotListenError
+    from twisted.protocols.tls import TLSMemoryBIOFactory
 
     host, _, port = address.rpartition(":")
     *_, bound = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)[0]
     reactor: Any = current
+    if tls is not None:
+        factory = TLSMemoryBIOFactory(tls, False, factory)
     try:
         listening = reactor.listenTCP(int(port), factory, backlog=BACKLOG, interface=str(bound[0]))
     except CannotListenError as failed:

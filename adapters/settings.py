@@ -91,6 +91,21 @@ class Settings(BaseModel):
         BeforeValidator(_addresses),
         Field(min_length=1, description="where to listen, HOST:PORT, several separated by commas"),
     ] = ("127.0.0.1:8080",)
+    listen_tls: Annotated[
+        tuple[Annotated[str, AfterValidator(_address)], ...],
+        BeforeValidator(_addresses),
+        Field(description="where to listen by HTTPS, HOST:PORT, several separated by commas"),
+    ] = ()
+    tls_certificate: Annotated[
+        Path | None,
+        Field(description="the server's certificate and what it was signed with, PEM; tls/server.pem in the data folder when not given"),
+    ] = None
+    tls_key: Annotated[Path | None, Field(description="its key, PEM; tls/server.key in the data folder when not given")] = None
+    trusted_proxies: Annotated[
+        tuple[Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)], ...],
+        BeforeValidator(_addresses),
+        Field(description="networks of proxies whose X-Forwarded-For and -Proto are believed, CIDR, several separated by commas"),
+    ] = ()
     data: Annotated[Path, Field(description="the folder that keeps everything; it is made if it is not there")] = Path("data")
     database_url: Annotated[
         str, AfterValidator(_database_url), Field(description="postgresql://... ; SQLite in the data folder when empty")

@@ -26,6 +26,7 @@ from twisted.internet import protocol
 from twisted.internet.interfaces import IAddress, IDelayedCall, IReactorTime
 
 from adapters.call import Api, Call, Handler, Pipe, Reply, Route, Stream, Trouble
+from adapters.forwarded import Proxies
 from adapters.http1 import Connection, Limits
 from adapters.http_stream import Streams
 from service.errors import Refused
@@ -33,6 +34,7 @@ from service.errors import Refused
 __all__ = ["Api", "Call", "FrontDoor", "Handler", "Limits", "Log", "Pipe", "Reply", "Route", "Stream", "Trouble"]
 
 _LIMITS = Limits()
+_NO_PROXIES = Proxies()
 _SWEEP_S = 1
 _UNPRINTABLE = re.compile(r"[^!-~]")
 _SLASHES = re.compile("//+")
@@ -66,9 +68,17 @@ class FrontDoor(protocol.ServerFactory):
     noisy = False
 
     def __init__(
-        self, apis: Sequence[Api], *, limits: Limits = _LIMITS, log: Log, clock: IReactorTime | None = None, log_all: bool = False
+        self,
+        apis: Sequence[Api],
+        *,
+        limits: Limits = _LIMITS,
+        proxies: Proxies = _NO_PROXIES,
+        log: Log,
+        clock: IReactorTime | None = None,
+        log_all: bool = False,
     ) -> None:
         self.limits = limits
+        self.proxies = proxies
         self.date = ""
         self.draining = False
         self.notes_from = 0 if log_all else 400

@@ -88,10 +88,11 @@ class ApiKey:
 
     def allows(self, peer: str | None) -> bool:
         """Whether it may be used from the address `peer`; an address that is not known is in no network."""
-        return not self.networks or _is_within(peer, self.networks)
+        return not self.networks or is_within(peer, self.networks)
 
 
-def _is_within(peer: str | None, networks: tuple[Network, ...]) -> bool:
+def is_within(peer: str | None, networks: tuple[Network, ...]) -> bool:
+    """Whether the address is in one of them; one that is not known is in none."""
     address = address_of(peer)
     return address is not None and any(address.version == network.version and address in network for network in networks)
 

@@ -173,9 +173,9 @@ class House:
 
 
 class Peer:
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: House, address: object = None) -> None:
         self.house = house
-        self.wire = Wire(lenient=True)
+        self.wire = Wire(lenient=True, peerAddress=address)
         self.connection = house.door.buildProtocol(None)
         self.connection.makeConnection(self.wire)
 

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import ssl
 import stat
 import subprocess
 import sys
@@ -14,9 +15,12 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+
+from adapters import authority
 
 pytestmark = pytest.mark.slow
 
@@ -190,3 +194,56 @@ def test_what_a_phone_receives_reaches_the_inbox_and_its_conversation(tmp_path: 
     assert waits["note"] == "waiting for a phone to connect"
     assert server.stop() == 0
     assert "pong" not in server.log.read_text()
+
+
+def https(folder: Path, port: int, path: str, **headers: str) -> dict:
+    trusting = ssl.create_default_context(cafile=str(folder / "ca.pem"))
+    request = urllib.request.Request(f"https://127.0.0.1:{port}{path}", headers=headers)
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=trusting))
+    with opener.open(request, timeout=10) as answer:
+        return json.load(answer)
+
+
+def test_https_with_the_ca_of_tls_init_beside_plain_http(tmp_path: Path, servers: list[Server]) -> None:
+    folder, port = tmp_path / "data" / "tls", free_port()
+    authority.make(folder, [], now=datetime.now(UTC))
+    server = Server(tmp_path / "data", DRAGOMAN_LISTEN_TLS=f"127.0.0.1:{port}", DRAGOMAN_BOOTSTRAP_API_KEY=KEY)
+    servers.append(server)
+    server.wait_ready()
+    assert https(folder, port, "/health")["ready"]
+    assert https(folder, port, f"/verifytoken?apikey={KEY}") == server.get(f"/verifytoken?apikey={KEY}")
+    with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/tls/ca.pem", timeout=10) as answer:
+        assert answer.read() == (folder / "ca.pem").read_bytes()
+    assert server.stop() == 0
+    assert f"https://127.0.0.1:{port}" in server.log.read_text()
+
+
+def test_why_https_cannot_be_served_is_said(tmp_path: Path, servers: list[Server]) -> None:
+    without = Server(tmp_path / "data", DRAGOMAN_LISTEN_TLS="127.0.0.1:0")
+    servers.append(without)
+    assert without.process.wait(30) == 1
+    assert "listen_tls needs a certificate: make one with `dragoman tls init`" in without.log.read_text()
+    (tmp_path / "x.pem").write_text("x")
+    file = str(tmp_path / "x.pem")
+    broken = Server(tmp_path / "data", DRAGOMAN_LISTEN_TLS="127.0.0.1:0", DRAGOMAN_TLS_CERTIFICATE=file, DRAGOMAN_TLS_KEY=file)
+    servers.append(broken)
+    assert broken.process.wait(30) == 1
+    assert "x.pem has no certificate in PEM form" in broken.log.read_text()
+
+
+def test_behind_a_trusted_proxy_wrong_keys_are_counted_for_each_caller(tmp_path: Path, servers: list[Server]) -> None:
+    server = Server(tmp_path / "data", DRAGOMAN_TRUSTED_PROXIES="127.0.0.0/8")
+    servers.append(server)
+    server.wait_ready()
+
+    def status(caller: str) -> int:
+        request = urllib.request.Request(f"http://127.0.0.1:{server.port}/getsms?apikey=wrong", headers={"X-Forwarded-For": caller})
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(request, timeout=10)
+        refused.value.close()
+        return refused.value.code
+
+    assert [status("made up, 203.0.113.9") for _ in range(61)] == [403] * 60 + [429]
+    assert status("203.0.113.10") == 403
+    assert server.stop() == 0
+    assert '"peer": "203.0.113.9"' in server.log.read_text()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,15 @@ def test_flags_come_before_the_environment_and_that_before_the_file(tmp_path: Pa
 )
 def test_addresses(given: object, listen: tuple[str, ...]) -> None:
     assert read(environment={}, flags={"listen": given}).listen == listen
+    assert read(environment={}, flags={"listen_tls": given}).listen_tls == listen
+
+
+def test_https_and_trusted_proxies() -> None:
+    assert (Settings().listen_tls, Settings().tls_certificate, Settings().tls_key, Settings().trusted_proxies) == ((), None, None, ())
+    given = {"DRAGOMAN_TRUSTED_PROXIES": "127.0.0.1, 10.0.0.0/8,fd00::/8", "DRAGOMAN_TLS_CERTIFICATE": "/etc/x.pem"}
+    settings = read(environment=given)
+    assert settings.trusted_proxies == tuple(map(ip_network, ("127.0.0.1/32", "10.0.0.0/8", "fd00::/8")))
+    assert settings.tls_certificate == Path("/etc/x.pem")
 
 
 @pytest.mark.parametrize(
@@ -84,6 +94,8 @@ WRONG: list[tuple[str, str, str]] = [
     ("listen", "127.0.0.1:65536", "must be HOST:PORT"),
     ("listen", "::1:80", "must be HOST:PORT"),
     ("listen", "", "at least 1 item"),
+    ("listen_tls", "8443", "must be HOST:PORT"),
+    ("trusted_proxies", "proxy.lan", "must be networks in CIDR notation"),
     ("database_url", "mysql://host/db", "must be empty (SQLite in the data folder), sqlite:///FILE or postgresql://"),
     ("public_url", "sms.example.org", "must be the address that callers use"),
     ("public_url", "ftp://sms.example.org", "must be the address that callers use"),

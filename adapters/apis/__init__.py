@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from dataclasses import dataclass
+from pathlib import Path
 
 from adapters.web import Api
 from service.gateway import Gateway
@@ -24,6 +25,8 @@ class ApiSettings:
     """HOST:PORT of the first listener, for a caller who does not say which host it asked"""
     legacy_errors: bool = False
     """answer errors of the vendors' APIs with HTTP 200, for callers that look only at the body"""
+    ca_file: Path | None = None
+    """the certificate of our own CA, which need not be there"""
 
 
 def load(gateway: Gateway, settings: ApiSettings) -> list[Api]:

@@ -115,7 +115,7 @@ class _Handlers:
             host = call.header("host") or self.settings.listens_on  # HTTP/1.0 need not name one
             if not _HOST.fullmatch(host):
                 raise Trouble(400, "invalid_host", "the Host header is not the name of a host")
-            base = f"http://{host}"
+            base = f"{call.scheme}://{host}"
         text = _ADDRESS.sub(lambda _: quoteattr(base + ENDPOINT), self.wsdls[name])
         return Reply(text.encode(), content_type="text/xml; charset=utf-8", headers=(("Cache-Control", "no-store"),))
 

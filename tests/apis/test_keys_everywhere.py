@@ -18,6 +18,7 @@ from tests.fakes import START, on_the_loop
 
 OPEN = {
     "/health",
+    "/tls/ca.pem",  # a certificate is for everybody
     "/oauth2/token",
     "/oauth2/revoke",
     "/sendsms/wsdl/sendsms-rpc.wsdl",

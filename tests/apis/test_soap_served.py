@@ -70,6 +70,11 @@ def test_address_of_the_callers_own_host_for_him_alone(path: str, query: str) ->
         assert ("Cache-Control", "no-store") in reply.headers
 
 
+def test_who_has_come_by_https_is_told_https() -> None:
+    call = Call("GET", DOCUMENT[0], headers={b"host": b"a.example"}, scheme="https")
+    assert address(Peer().ask(call)) == "https://a.example/sendsms/soap"
+
+
 def test_configured_address() -> None:
     peer = Peer(settings=ApiSettings(public_url="https://sms.example/a&b"))
     assert address(peer.get(*DOCUMENT, host="evil.example")) == "https://sms.example/a&b/sendsms/soap"

@@ -22,9 +22,11 @@ Say = Callable[[str], None]
 
 _NUSOAP = Path("/usr/share/php/nusoap/nusoap.php")
 _PROBES: dict[str, tuple[str, ...]] = {
+    "caddy": ("caddy", "version"),
     "chromium": ("chromium", "--version"),
     "chromium-driver": ("chromedriver", "--version"),
     "curl": ("curl", "--version"),
+    "nginx-light": ("nginx", "-v"),
     "nodejs": ("node", "--version"),
     "npm": ("npm", "--version"),
     "php-cli": ("php", "--version"),

@@ -55,7 +55,7 @@ class RunningServer:
 @contextmanager
 def running(data: Path, **settings: str) -> Iterator[RunningServer]:
     """Started and healthy; stopped at the end, which must end it with exit code 0. {base} in a setting is its own address."""
-    port = _free_port()
+    port = free_port()
     log = data / "server.log"
     with open(log, "wb") as output:
         base = f"http://127.0.0.1:{port}"
@@ -82,7 +82,7 @@ def wait_until(condition: Callable[[], bool], seconds: float = 10) -> None:
         time.sleep(0.05)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
