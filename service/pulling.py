@@ -287,6 +287,10 @@ class Pulls:
             self._outboxes[device] = Outbox(device=device, clock=self.clock)
         return self._outboxes[device]
 
+    def seen(self, device: str) -> datetime | None:
+        outbox = self._outboxes.get(device)
+        return outbox.seen if outbox is not None else None
+
     def cancel(self, message: MtMessage) -> None:
         """Its device, if it fetches its messages here, is asked not to send it."""
         outbox = self._outboxes.get(message.device or "")

@@ -242,7 +242,7 @@ class _DeviceApi:
         host = call.header("host") or self.settings.listens_on
         if not _HOST.fullmatch(host):
             raise Trouble(400, "invalid_host", "the Host header is not the name of a host")
-        return f"http://{host}"
+        return f"{call.scheme}://{host}"
 
     async def show_settings(self, call: Call) -> Reply:
         """One value that an app does not know would keep it from all that follow, so there is little, and the newest comes last."""
