@@ -12,7 +12,9 @@ import click
 
 from adapters import settings as setting
 from adapters.cli_accounts import accounts, devices, inbox, log, send
+from adapters.cli_enrolment import code, password, token
 from adapters.cli_keys import keys, oauth
+from adapters.cli_phones import add_phone, change, remove
 from adapters.cli_tls import tls
 from adapters.cli_webhooks import webhooks
 from adapters.demo import run_demo
@@ -83,5 +85,8 @@ def _read(config: Path | None, flags: dict[str, Any]) -> Settings:
         sys.exit(WRONG_SETTINGS)
 
 
+accounts.add_command(password)
+for _command in (add_phone, change, remove, token, code):
+    devices.add_command(_command)
 for _command in (accounts, keys, oauth, devices, webhooks, send, log, inbox, tls):
     dragoman.add_command(_command)

@@ -10,7 +10,7 @@ import pytest
 from adapters.storage.memory import MemoryStore
 from service.accounts import Account
 from service.dispatch import Dispatch
-from service.errors import NotFound
+from service.errors import NotFound, SendFailed
 from service.fleet import Device, Fleet
 from service.lifecycle import Status
 from service.mailbox_queries import InboxQuery
@@ -61,8 +61,8 @@ class Room:
         return (await self.store.sent(SentQuery(account_id=1)))[0]
 
 
-def closed() -> ScriptedDriver:
-    driver = ScriptedDriver()
+def closed(*, deduplicates: bool = False) -> ScriptedDriver:
+    driver = ScriptedDriver(deduplicates=deduplicates)
     driver.gate.clear()
     return driver
 
@@ -134,6 +134,31 @@ async def test_a_report_waits_for_what_was_in_flight_when_it_came_and_for_nothin
     assert not second.done()
     after.gate.set()
     await second
+
+
+@in_virtual_time
+async def test_an_acknowledgement_waits_for_its_own_submit_and_for_no_other() -> None:
+    room, own, other = Room(), closed(deduplicates=True), closed(deduplicates=True)
+    first, second = await room.begin(own), await room.begin(other)
+    (message,) = own.handed_over
+    acknowledging = asyncio.create_task(room.outcome.taken(PHONE.id, message.guid))
+    await ripple()
+    assert (await room.newest()).taken is None
+    assert not acknowledging.done()
+    own.script[:] = [SendFailed("silent", unknown=True)]
+    own.gate.set()
+    assert await acknowledging
+    await first
+    (row,) = await room.store.sent(SentQuery(account_id=1, guid=message.guid))
+    assert (row.status, row.taken) == (Status.SENDING, now())
+    assert not second.done()
+    other.gate.set()
+    await second
+
+
+@in_virtual_time
+async def test_an_id_that_is_not_ours_acknowledges_nothing() -> None:
+    assert not await Room().outcome.taken(PHONE.id, "7")
 
 
 @in_virtual_time

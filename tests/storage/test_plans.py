@@ -40,6 +40,11 @@ INDEX = {
     "lease_ended": "ix_messages_leased",
     "leased_by": "ix_messages_leased",
     "ended": "ix_messages_expiring",
+    "settle_sending": "pk_messages",
+    "acknowledge": "pk_messages",
+    "acknowledged": "pk_messages",
+    "taken_before": "ix_messages_taken",
+    "silence": "ix_messages_silent",
     "sent": "ix_messages_account",
     "sent_one": "pk_messages",
     "exists": "pk_messages",
@@ -56,6 +61,11 @@ INDEX = {
     "find_token": "pk_tokens",
     "find_client": "ix_api_keys_client",
     "forget_tokens": "ix_tokens_expires",
+    "find_private_token": "pk_enrolments",
+    "take_code": "pk_enrolments",
+    "forget_invitations": "ix_enrolments_expires",
+    "find_device": "ix_device_secrets_token",
+    "device_secrets": "pk_device_secrets",
 }
 
 
@@ -81,7 +91,7 @@ def _rows(delivered: int, waiting: int) -> list[dict[str, Any]]:
     def row(id: int, **fields: Any) -> dict[str, Any]:
         always = {"id": id, "guid": str(id), "account_id": id % 5, "key_id": 1, "api": "x", "recipient": "1", "text": "x", "segments": 1}
         mt = {"status": "delivered", "created": id, "expires": id + 9, "queue": "done", "device": "d", "device_message_id": str(id)}
-        nulls = {"due": None, "leased_until": None, "leased_by": None}
+        nulls = {"due": None, "leased_until": None, "leased_by": None, "taken": None}
         return {**always, **mt, **nulls, **fields}
 
     leased = {"status": "sending", "leased_until": 5, "leased_by": "node", "device_message_id": None}
@@ -89,7 +99,8 @@ def _rows(delivered: int, waiting: int) -> list[dict[str, Any]]:
     queued = [
         row(i, status="queued", due=i, queue="another", device=None, device_message_id=None) for i in range(delivered, delivered + waiting)
     ]
-    return [*ended, *queued, *(row(10**6 + i, **leased) for i in range(3))]
+    taken = [row(10**6 + i, status="sending", taken=i, device="d" if i == 7 else f"d{i % 50}") for i in range(3, 500)]
+    return [*ended, *queued, *taken, *(row(10**6 + i, **leased) for i in range(3))]
 
 
 def _fill_keys(filling: Connection) -> None:
@@ -100,6 +111,14 @@ def _fill_keys(filling: Connection) -> None:
     filling.execute(insert(schema.api_keys), [{**each, "client_id": str(each["id"]) if each["id"] % 2 else None} for each in keys])
     token = {"scopes": 1, "created": 1}
     filling.execute(insert(schema.tokens), [{**token, "digest": b"%d" % i, "key_id": i, "expires": i} for i in range(1, 1001)])
+    mine = {"account_id": keys[0]["account_id"]}
+    made = {**mine, "label": "", "created": 1}
+    kinds = ("token", "code") * 500
+    filling.execute(insert(schema.enrolments), [{**made, "digest": b"%d" % i, "kind": kind, "expires": i} for i, kind in enumerate(kinds)])
+    phone = {**mine, "kind": "smsgate", "label": "", "sims": 1}
+    filling.execute(insert(schema.devices), [{**phone, "id": str(i)} for i in range(1000)])
+    secrets = {**mine, "sealed": b""}
+    filling.execute(insert(schema.device_secrets), [{**secrets, "device_id": str(i), "token_digest": b"%d" % i} for i in range(1000)])
 
 
 def _came(count: int) -> list[dict[str, Any]]:
@@ -131,6 +150,7 @@ def _parameters(statement: Statement) -> list[Any]:
         "error",
         "fingerprint",
         "digest",
+        "device_id",
         "pattern",
         "number",
         "code",
@@ -139,7 +159,17 @@ def _parameters(statement: Statement) -> list[Any]:
     return [{**values, **_ODD, **statement.constants}[name] for name in statement.parameters]
 
 
-_ODD: dict[str, Any] = {"refused": None, "failed": None, "pattern": None, "same_device": False, "digest": b"d", "fingerprint": b"d"}
+_ODD: dict[str, Any] = {
+    "refused": None,
+    "failed": None,
+    "pattern": None,
+    "same_device": False,
+    "given_back": False,
+    "in_doubt": False,
+    "digest": b"d",
+    "token_digest": b"d",
+    "fingerprint": b"d",
+}
 
 
 @pytest.fixture(scope="module")
@@ -168,7 +198,7 @@ def test_sqlite_searches_by_the_index(sqlite_plan: Plan, name: str) -> None:
     plan = sqlite_plan(name)
     # SQLite has no name for its row number and makes up names for unnamed constraints
     expected = "INTEGER PRIMARY KEY" if INDEX[name] in ("pk_messages", "pk_accounts") else INDEX[name]
-    primary = dict.fromkeys(("pk_idempotency", "pk_tokens", "pk_links", "pk_sealed"), "PRIMARY KEY")
+    primary = dict.fromkeys(("pk_idempotency", "pk_tokens", "pk_links", "pk_sealed", "pk_enrolments", "pk_device_secrets"), "PRIMARY KEY")
     expected = {**primary, "uq_api_keys_digest": "sqlite_autoindex_api_keys_1"}.get(expected, expected)
     assert expected in plan
     assert "TEMP B-TREE" not in plan

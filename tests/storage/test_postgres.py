@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,12 @@ from adapters.storage.statements import compiled
 from service.accounts import Account
 from service.errors import InDoubt, Unavailable
 from service.fleet import Device
+from service.invitations import Invitation, Kind
 from service.messages import Ids, Receipt
 from service.ports import SentQuery
 from tests.conformance.stores import Log, database, empty, wait_for
 from tests.conformance.test_store import House
-from tests.fakes import on_the_loop, ripple
+from tests.fakes import START, on_the_loop, ripple
 
 pytestmark = pytest.mark.slow
 
@@ -117,6 +119,27 @@ async def test_a_trial_is_counted_across_servers(place: Place) -> None:
     houses = [place.house, place.second_house] * 10
     results = await asyncio.gather(*(house.accept(house.message(), trial_limit=10) for house in houses), return_exceptions=True)
     assert sorted(r.trial_sent for r in results if isinstance(r, Receipt)) == list(range(1, 11))
+
+
+@on_the_loop
+async def test_a_code_is_taken_once_across_servers(place: Place) -> None:
+    await place.store.create_account(Account(id=0, name="acme"))
+    for n in range(20):
+        code = Invitation(digest=bytes([n]), account_id=1, kind=Kind.CODE, label="", created=START, expires=START + timedelta(minutes=5))
+        await place.store.invite(code)
+        taken = await asyncio.gather(*(store.take_code(code.digest, START) for store in (place.store, place.second) * 3))
+        assert [account.id for account in taken if account is not None] == [1]
+
+
+@on_the_loop
+async def test_the_first_password_of_an_account_is_one_across_servers(place: Place) -> None:
+    await place.store.create_account(Account(id=0, name="acme"))
+    phones = [Device(id=f"{n:016x}", account_id=1, kind="smsgate") for n in range(6)]
+    stores = (place.store, place.second) * 3
+    enrolled = zip(stores, phones, strict=True)
+    kept = await asyncio.gather(*(s.enrol(p, token_digest=p.id.encode(), sealed=b"", password=p.id) for s, p in enrolled))
+    assert sorted(kept) == [False] * 5 + [True]
+    assert await place.store.password_of(1) == phones[kept.index(True)].id
 
 
 @on_the_loop
