@@ -76,6 +76,7 @@ class RecordingInbox:
     def __init__(self, *, is_open: bool = True) -> None:
         self.reports: list[DeliveryReport] = []
         self.messages: list[MoMessage] = []
+        self.taken_ids: list[str] = []
         self.presence: list[bool] = []
         self.failures: list[Exception] = []
         self.gate = asyncio.Event()
@@ -89,6 +90,11 @@ class RecordingInbox:
     async def received(self, message: MoMessage) -> None:
         await self._take()
         self.messages.append(message)
+
+    async def taken(self, device: str, device_message_id: str) -> bool:
+        await self._take()
+        self.taken_ids.append(device_message_id)
+        return True
 
     def online(self, device: str, is_online: bool) -> None:
         self.presence.append(is_online)

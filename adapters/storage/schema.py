@@ -119,6 +119,9 @@ messages = Table(
     Column("leased_until", BigInteger, comment="Until when nobody else may send it; null unless it is being sent."),
     Column("leased_by", Text, comment="Which process is sending it."),
     Column("resends", Integer, nullable=False, server_default="0", comment="How often it was sent again because somebody asked."),
+    Column("taken", BigInteger, comment="When the device acknowledged it; null unless it is being sent and only its report is awaited."),
+    Column("in_doubt", Boolean, nullable=False, server_default=false(), comment="Whether the device may have it and has not said so."),
+    Column("sim", Integer, comment="The SIM slot that it was sent by; null where not known."),
     comment="MT messages and what became of them.",
 )
 
@@ -300,6 +303,9 @@ _index("ix_messages_expiring", _m.expires, where=_m.due.is_not(None))
 Index("ix_messages_account", _m.account_id, _m.id)
 _index("ix_messages_reported", _m.device, _m.device_message_id, _m.id, where=_m.device_message_id.is_not(None))
 _index("ix_messages_leased", _m.leased_until, where=_m.leased_until.is_not(None))
+# What devices acknowledged and did not report on: only such rows, of devices that fetch their messages.
+_index("ix_messages_taken", _m.device, _m.taken, _m.id, where=_m.taken.is_not(None))
+_index("ix_messages_silent", _m.expires, where=_m.taken.is_not(None))
 # What was sent, by when and to whom: only rows that have been, so that accepting a message pays for neither.
 _index("ix_messages_sent", _m.account_id, _m.sent, _m.id, where=_m.sent.is_not(None))
 _index("ix_messages_sent_to", _m.account_id, _m.recipient, _m.sent, _m.id, where=_m.sent.is_not(None))
