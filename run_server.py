@@ -153,7 +153,7 @@ async def _staff(gateway: Gateway, settings: Settings, folder: DataFolder, accou
         return kinds[device.kind](device, tools)
 
     def hire(driver: Driver) -> Worker:
-        return Worker(driver=driver, dispatch=dispatch, store=store, fleet=fleet, log=log)
+        return Worker(driver=driver, dispatch=dispatch, store=store, fleet=fleet, log=log, peers=staff)
 
     staff = Staff(build=build, hire=hire, inbox=gateway.outcome)
     for device in await store.devices():
@@ -163,6 +163,9 @@ async def _staff(gateway: Gateway, settings: Settings, folder: DataFolder, accou
     for phone in _simulated(settings, folder, fleet, account):
         await fleet.keep(phone)
         await staff.engage(phone)
+    for device in fleet.all():
+        # while it can still be seen what a process that died had in its hands
+        await dispatch.leave(device)
     return staff
 
 

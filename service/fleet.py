@@ -9,9 +9,20 @@ from datetime import datetime
 from typing import Protocol
 
 from service.errors import Invalid, NotFound
+from service.limits import NO_LIMITS, Limits
 
 MOST_LABEL = 255
 MOST_PHONE_NUMBER = 64
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sim:
+    """What the operator says of the card in a slot; what a phone tells of it is never kept here."""
+
+    slot: int
+    """from 1"""
+    number: str | None = None
+    limits: Limits = NO_LIMITS
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,6 +44,26 @@ class Device:
     """whether what it reports as sent is listed for its account"""
     config: Mapping[str, str] = field(default_factory=dict)
     """what its driver needs to know to find it; nothing secret"""
+    limits: Limits = NO_LIMITS
+    """for all of its SIMs together"""
+    cards: tuple[Sim, ...] = ()
+    """those that the operator said something about, by slot"""
+
+    @property
+    def slots(self) -> range:
+        return range(1, self.sims + 1)
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether anything holds it back but itself."""
+        return self.limits != NO_LIMITS or any(card.limits != NO_LIMITS for card in self.cards)
+
+    def card(self, slot: int) -> Sim:
+        return next((card for card in self.cards if card.slot == slot), Sim(slot=slot))
+
+    def with_card(self, card: Sim) -> Device:
+        others = [other for other in self.cards if other.slot != card.slot]
+        return replace(self, cards=tuple(sorted([*others, card], key=lambda each: each.slot)))
 
 
 def new_device_id() -> str:
@@ -83,6 +114,10 @@ class Fleet:
     def get(self, account_id: int, device_id: str) -> Device | None:
         found = self._devices.get(device_id)
         return found if found is not None and found.account_id == account_id else None
+
+    def current(self, device: Device) -> Device:
+        """The device as it is now: its driver was built when it may have been another."""
+        return self._devices.get(device.id, device)
 
     def all(self) -> list[Device]:
         return list(self._devices.values())
