@@ -180,6 +180,7 @@ def _simulated(settings: Settings, folder: DataFolder, fleet: Fleet, account: Ac
 
 async def _keep_house(store: Store, folder: DataFolder, staff: Staff, log: Any, opened: AsyncExitStack) -> None:
     housekeeper = Housekeeper(store=store, clock=utc_now, deduplicating=staff.deduplicating, log=log)
+    housekeeper.on_released = lambda account_id: staff.queued(account_id, None)
     await housekeeper.recover(folder.node)
     task = asyncio.create_task(housekeeper.run())
     opened.callback(task.cancel)

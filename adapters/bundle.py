@@ -17,6 +17,7 @@ from service.dispatch import Dispatch
 from service.fleet import Fleet
 from service.gateway import Gateway
 from service.guesses import Guesses
+from service.habits import Habits
 from service.links import Links
 from service.mailbox import Mailbox
 from service.outcome import Outcome
@@ -40,7 +41,13 @@ def gateway_over(store: Store, fleet: Fleet, settings: Settings, folder: DataFol
     dispatch = Dispatch(store=store, clock=utc_now, node=folder.node, sleep=asyncio.sleep)
     return Gateway(
         accounts=Accounts(store=store, clock=utc_now, guesses=guesses),
-        submission=Submission(store=store, fleet=fleet, clock=utc_now, links=links),
+        submission=Submission(
+            store=store,
+            fleet=fleet,
+            clock=utc_now,
+            links=links,
+            habits=Habits(store=store, fleet=fleet, traffic=dispatch.traffic),
+        ),
         mailbox=Mailbox(store=store, fleet=fleet, clock=utc_now),
         fleet=fleet,
         clock=utc_now,

@@ -182,7 +182,8 @@ class Worker:
         await self._note(device, leave)
         if not self.fleet.is_online(device.id) or not leave.room:
             if is_called:
-                self.peers.pass_on(self, covered)
+                is_freed = not self.fleet.is_online(device.id) and await self.store.release(self.dispatch.clock(), device.id)
+                self.peers.pass_on(self, frozenset() if is_freed else covered)
             return self._idle_s(leave.until)
         if not is_called:
             await self.peers.give_way(self)
@@ -277,6 +278,8 @@ class Housekeeper:
     deduplicating: Callable[[], Sequence[str]]
     """the devices that put a message on the air only once, however often it is handed to them"""
     log: Any
+    on_released: Callable[[int], None] = lambda account_id: None
+    """told of accounts whose pool has got messages"""
 
     async def recover(self, leased_by: str | None) -> None:
         unknown = await self.store.recover(now=self.clock(), leased_by=leased_by, deduplicating=self.deduplicating())
@@ -291,6 +294,8 @@ class Housekeeper:
                     pass
                 while await self.store.forget_links(self.clock(), EXPIRE_AT_ONCE):
                     pass
+                for account_id in await self.store.release(self.clock()):
+                    self.on_released(account_id)
                 await self.recover(None)
                 now = self.clock()
                 await self.store.flush_parts(now - PARTS_WAIT, now)

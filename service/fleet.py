@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Protocol
 
 from service.errors import Invalid, NotFound
-from service.limits import NO_LIMITS, Limits
+from service.limits import NO_LIMITS, Limits, checked
 
 MOST_LABEL = 255
 MOST_PHONE_NUMBER = 64
@@ -167,6 +167,32 @@ class Fleet:
         )
         await self.keep(changed)
         return changed
+
+    async def restrict(self, account_id: int, device_id: str, *, slot: int | None = None, **changes: int | None) -> Device:
+        """Changes the limits of the device, or of one of its SIMs: fields of Limits. Kept. Raises NotFound, Invalid."""
+        known = self._known(account_id, device_id)
+        if slot is None:
+            changed = replace(known, limits=checked(replace(known.limits, **changes)))
+        else:
+            card = self._card(known, slot)
+            changed = known.with_card(replace(card, limits=checked(replace(card.limits, **changes))))
+        await self.keep(changed)
+        self.on_change(device_id)
+        return changed
+
+    async def number_sim(self, account_id: int, device_id: str, slot: int, number: str) -> Device:
+        """The number of the card in a slot; an empty one removes it. Raises NotFound, Invalid."""
+        if len(number) > MOST_PHONE_NUMBER:
+            raise Invalid("sim_number", f"is longer than {MOST_PHONE_NUMBER} characters")
+        known = self._known(account_id, device_id)
+        changed = known.with_card(replace(self._card(known, slot), number=number or None))
+        await self.keep(changed)
+        return changed
+
+    def _card(self, device: Device, slot: int) -> Sim:
+        if slot not in device.slots:
+            raise Invalid("sim", f"must be from 1 to {device.sims}")
+        return device.card(slot)
 
     async def keep(self, device: Device) -> None:
         """The device is as it is told here from now on; whatever speaks to it goes on."""

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from service.errors import Invalid
+
 UNLIMITED = 1 << 30
 MOST = 100_000
 """the highest number that a limit may be"""
@@ -47,6 +49,19 @@ class Limits:
 
 
 NO_LIMITS = Limits()
+
+
+def checked(limits: Limits) -> Limits:
+    """Raises Invalid."""
+    for name in ("per_minute", "per_hour", "per_day"):
+        most = getattr(limits, name)
+        if most is not None and not 1 <= most <= MOST:
+            raise Invalid(name, f"must be from 1 to {MOST}")
+    begins, ends = limits.quiet_from, limits.quiet_until
+    is_whole = begins is not None and ends is not None and begins != ends and {begins, ends} <= set(range(DAY_MINUTES))
+    if not is_whole and (begins, ends) != (None, None):
+        raise Invalid("quiet", "must be two different times of the day, for example 22:00-07:00")
+    return limits
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

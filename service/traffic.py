@@ -8,23 +8,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Protocol
 from zoneinfo import ZoneInfo
 
-from service.accounts import Account
-from service.fleet import Device
+from service.fleet import Device, Fleet
 from service.limits import LONGEST, UNBOUND, UNLIMITED, Allowance, Usage, quiet_until
 from service.messages import Channel, MtMessage
+from service.ports import Store
 
 ZONE_FOR = timedelta(minutes=1)
 """how long an account's change of time zone may go unnoticed"""
 WHATSAPP_LANE = -1
+QUIET = "quiet hours"
 _UTC = ZoneInfo("UTC")
-
-
-class SentStore(Protocol):
-    async def sent_since(self, device: Device, since: datetime, now: datetime) -> list[tuple[int | None, datetime]]: ...
-    async def account(self, id: int) -> Account | None: ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,7 +44,7 @@ class Leave:
 
 @dataclass(kw_only=True)
 class Traffic:
-    store: SentStore
+    store: Store
     _usage: dict[str, Usage] = field(default_factory=dict, repr=False)
     _counted: set[str] = field(default_factory=set, repr=False)
     """devices of which every message is counted, and what they sent before is known"""
@@ -65,11 +60,14 @@ class Traffic:
             sent = await self.store.sent_since(device, now - LONGEST, now)
             self._of(device.id).seed(_by_slot(device, sent))
             self._counted.add(device.id)
-        if device.is_limited and device.time_zone is None:
-            known = self._zones.get(device.account_id)
-            if known is None or known[1] <= now - ZONE_FOR:
-                account = await self.store.account(device.account_id)
-                self._zones[device.account_id] = (account.zone if account else _UTC, now)
+        if device.is_limited:
+            await self.learn_zone(device, now)
+
+    async def learn_zone(self, device: Device, now: datetime) -> None:
+        known = self._zones.get(device.account_id)
+        if device.time_zone is None and (known is None or known[1] <= now - ZONE_FOR):
+            account = await self.store.account(device.account_id)
+            self._zones[device.account_id] = (account.zone if account else _UTC, now)
 
     def zone(self, device: Device) -> ZoneInfo:
         """The device's own, else its account's."""
@@ -145,12 +143,42 @@ class Traffic:
         return self._usage.setdefault(device, Usage())
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wait:
+    """How many messages a device could send that it has not, and why; no reason where it is about to."""
+
+    count: int
+    reason: str
+
+
+async def wait_of(traffic: Traffic, store: Store, fleet: Fleet, device: Device, now: datetime) -> Wait:
+    """Times in the reason are those of the device's zone. Raises Unavailable."""
+    await traffic.learn(device, now)
+    await traffic.learn_zone(device, now)
+    count, zone, leave = await store.waiting(device, now), traffic.zone(device), traffic.leave(device, now)
+    if not fleet.is_online(device.id):
+        since = fleet.presence(device.id).since
+        return Wait(count=count, reason=f"offline since {since.astimezone(zone):%Y-%m-%d %H:%M:%S}" if since else "offline")
+    if leave.until is None:
+        return Wait(count=count, reason="")
+    if leave.why.endswith(QUIET):
+        return Wait(count=count, reason=f"{leave.why} until {_clock(leave.until, now, zone, '%H:%M')}")
+    # a message counts until its window has passed, so the second that is named must be over
+    until = leave.until + timedelta(seconds=1) if leave.until.microsecond else leave.until
+    return Wait(count=count, reason=f"{leave.why}, next at {_clock(until, now, zone, '%H:%M:%S')}")
+
+
+def _clock(at: datetime, now: datetime, zone: ZoneInfo, form: str) -> str:
+    local = at.astimezone(zone)
+    return local.strftime(form if local.date() == now.astimezone(zone).date() or form == "%H:%M" else f"%Y-%m-%d {form}")
+
+
 def _counts(device: Device) -> bool:
     return device.limits.counts or any(card.limits.counts for card in device.cards)
 
 
 def _quiet(ends: datetime) -> Allowance:
-    return Allowance(room=0, until=ends, why="quiet hours")
+    return Allowance(room=0, until=ends, why=QUIET)
 
 
 def _by_slot(device: Device, sent: list[tuple[int | None, datetime]]) -> list[tuple[tuple[int, ...], datetime]]:

@@ -135,8 +135,9 @@ class MemoryStore(MemoryKeys, MemoryLinks, MemoryMailbox, MemoryWebhooks):
 
     async def sent_since(self, device: Device, since: datetime, now: datetime) -> list[tuple[int | None, datetime]]:
         its = [m for m in self._messages.values() if (m.account_id, m.device) == (device.account_id, device.id)]
-        times = [(m, now if m.id in self._leases else m.taken or m.sent) for m in its]
-        return [(0 if m.channel is Channel.WHATSAPP else m.sim, at) for m, at in times if at is not None and at > since]
+        held = [(m, now) for m in its if m.id in self._leases]
+        sent = [(m, at) for m in its if m.id not in self._leases and (at := m.taken or m.sent) is not None and at > since]
+        return [(0 if m.channel is Channel.WHATSAPP else m.sim, at) for m, at in held + sent]
 
     def _waiting(self, device: Device, slots: Collection[int] | None) -> list[MtMessage]:
         channels = [Channel.SMS, *[Channel.WHATSAPP] * device.whatsapp]

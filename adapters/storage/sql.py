@@ -102,8 +102,7 @@ class SqlStore(SqlKeys, SqlLinks, SqlMailbox, SqlWebhooks):
         return int(await self.engine.read("count_due", _lanes(device, None), ms(now), LOOK_AT_MOST))
 
     async def sent_since(self, device: Device, since: datetime, now: datetime) -> list[tuple[int | None, datetime]]:
-        asked = {"account_id": device.account_id, "device": device.id, "since": ms(since), "now": ms(now)}
-        found = await self.engine.read("sent_since", asked)
+        found = await self.engine.read("sent_since", device.account_id, device.id, ms(since), ms(now))
         return [(0 if queue.endswith(WHATSAPP_QUEUE) else sim, rows.when(at)) for sim, at, queue in found]
 
     async def release(self, now: datetime, device: str | None = None) -> list[int]:

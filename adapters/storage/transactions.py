@@ -120,8 +120,9 @@ def count_due(lanes: Sequence[tuple[str, int]], now: int, limit: int) -> Generat
     return sum(count for ((count,),) in found)
 
 
-def sent_since(asked: dict[str, Any]) -> Generator[Ask, Answer, list[Row]]:
+def sent_since(account_id: int, device: str, since: int, now: int) -> Generator[Ask, Answer, list[Row]]:
     """A SIM, a time and a queue for each message that the device has sent or has in its hands."""
+    asked = {"account_id": account_id, "device": device, "since": since, "now": now}
     [sent] = yield "sent_since", [asked]
     [taken] = yield "taken_since", [asked]
     [leased] = yield "leased_now", [asked]
