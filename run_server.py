@@ -15,9 +15,10 @@ from adapters import cli, control, devices, reactor
 from adapters.apis import ApiSettings, load
 from adapters.bundle import gateway_over
 from adapters.data_folder import DataFolder, FolderInUse, open_folder
+from adapters.device_worker import Worker
 from adapters.devices import simulator
 from adapters.log import configure
-from adapters.reactor import Housekeeper, Worker, utc_now
+from adapters.reactor import Housekeeper, utc_now
 from adapters.sealing import KeyUnusable
 from adapters.settings import Settings
 from adapters.staff import Staff

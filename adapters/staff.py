@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from operator import attrgetter
 
-from adapters.reactor import Worker
+from adapters.device_worker import Worker
 from service.fleet import Device
 from service.ports import Driver, Inbox
 
@@ -96,7 +96,7 @@ class Staff:
 
     def _idle(self, worker: Worker) -> Iterator[Worker]:
         others = (other for other in self._of(worker.device.account_id) if other is not worker and other.is_idle)
-        return (other for other in others if other.room > 0 and not other.is_called)
+        return (other for other in others if other.room > 0)
 
 
 _burden = attrgetter("burden")

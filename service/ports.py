@@ -370,7 +370,7 @@ class Store(KeyStore, LinkStore, MailboxStore, WebhookStore, Protocol):
         ...
 
     async def release(self, now: datetime, device: str | None = None) -> list[int]:
-        """Pinned messages whose time has ended, or (of one device) all, go to the pool, but for those in doubt: their accounts, each once."""
+        """Pinned messages whose time has ended, or all of one device, go to the pool, but for those in doubt: their accounts, each once."""
         ...
 
     async def recover(self, *, now: datetime, leased_by: str | None, deduplicating: Sequence[str]) -> list[str]:

