@@ -19,7 +19,7 @@ def _counting() -> dict[str, Executable]:
         "count_due": select(func.count()).select_from(some),
         # by the index of the account: one of the device's own would cost each message, and this is asked when a worker begins
         "sent_since": select(m.sim, m.sent, m.queue).where(m.account_id == _p("account_id", m.account_id), m.sent > since, device),
-        "taken_since": select(m.sim, m.taken, m.queue).where(device, m.taken > since).order_by(m.taken),
+        "taken_since": select(m.sim, m.taken, m.queue).where(device, m.taken > since),
         "leased_now": select(m.sim, cast(_p("now", m.sent), BigInteger), m.queue).where(m.leased_until.is_not(None), device),
     }
 

@@ -26,7 +26,6 @@ Plan = Callable[[str], str]
 
 INDEX = {
     "sent_since": "ix_messages_sent",
-    "taken_since": "ix_messages_taken",
     "leased_now": "ix_messages_leased",
     "release_ended": "ix_messages_pinned",
     "pin": "pk_messages",
