@@ -30,12 +30,17 @@ class Neglected(MemoryStore):
         super().__init__()
         self.calls: list[tuple[float, str]] = []
         self.away: list[Exception] = []
+        self.freed: list[int] = []
 
     async def expire(self, now: datetime, limit: int) -> int:
         self.calls.append((passed_s(), "expire"))
         if self.away:
             raise self.away.pop(0)
         return await super().expire(now, limit)
+
+    async def release(self, now: datetime, device: str | None = None) -> list[int]:
+        freed, self.freed = self.freed, []
+        return freed
 
     async def recover(self, *, now: datetime, leased_by: str | None, deduplicating: Sequence[str]) -> list[str]:
         self.calls.append((passed_s(), f"recover {leased_by} {deduplicating}"))
@@ -124,3 +129,14 @@ def test_the_house_is_kept_after_a_failure_too(error: Exception, event: str) -> 
         assert [round(when) for when, call in house.store.calls if call == "expire"] == [HOUSEKEEPING_S, 2 * HOUSEKEEPING_S]
 
     test()
+
+
+@in_virtual_time
+async def test_what_is_no_longer_pinned_is_told_to_those_who_may_send_it() -> None:
+    house, told = House(), list[int]()
+    house.keeper.on_released = told.append
+    await asyncio.sleep(HOUSEKEEPING_S + 1)
+    house.store.freed = [3, 4]
+    await asyncio.sleep(HOUSEKEEPING_S)
+    assert (told, await house.store.release(now())) == ([3, 4], [])
+    house.running.cancel()
