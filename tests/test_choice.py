@@ -172,6 +172,7 @@ async def test_a_burst_sets_all_to_work_and_a_slow_phone_takes_less(house: House
 @with_phones(phone("a"), phone("b"), window=2)
 async def test_no_phone_is_idle_while_another_one_is_stuck(house: House) -> None:
     await house.submit(5, device="b")
+    await asyncio.sleep(1)
     house.phones["a"].gate.clear()
     await house.submit(20)
     await asyncio.sleep(1)
