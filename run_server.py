@@ -15,10 +15,11 @@ from adapters import authority, cli, control, devices, open_files, reactor, tls
 from adapters.apis import ApiSettings, load
 from adapters.bundle import gateway_over
 from adapters.data_folder import DataFolder, FolderInUse, open_folder
+from adapters.device_worker import Worker
 from adapters.devices import simulator
 from adapters.forwarded import Proxies
 from adapters.log import configure
-from adapters.reactor import Housekeeper, Worker, utc_now
+from adapters.reactor import Housekeeper, utc_now
 from adapters.sealing import KeyUnusable
 from adapters.settings import Settings
 from adapters.staff import Staff
@@ -160,7 +161,7 @@ async def _staff(gateway: Gateway, settings: Settings, folder: DataFolder, accou
         return kinds[device.kind](device, tools)
 
     def hire(driver: Driver) -> Worker:
-        return Worker(driver=driver, dispatch=dispatch, store=store, fleet=fleet, log=log)
+        return Worker(driver=driver, dispatch=dispatch, store=store, fleet=fleet, log=log, peers=staff)
 
     staff = Staff(build=build, hire=hire, inbox=gateway.outcome)
     for device in await store.devices():
@@ -170,6 +171,9 @@ async def _staff(gateway: Gateway, settings: Settings, folder: DataFolder, accou
     for phone in _simulated(settings, folder, fleet, account):
         await fleet.keep(phone)
         await staff.engage(phone)
+    for device in fleet.all():
+        # while it can still be seen what a process that died had in its hands
+        await dispatch.leave(device)
     return staff
 
 
@@ -199,6 +203,7 @@ def _simulated(settings: Settings, folder: DataFolder, fleet: Fleet, account: Ac
 
 async def _keep_house(store: Store, folder: DataFolder, staff: Staff, log: Any, opened: AsyncExitStack) -> None:
     housekeeper = Housekeeper(store=store, clock=utc_now, deduplicating=staff.deduplicating, log=log)
+    housekeeper.on_released = lambda account_id: staff.queued(account_id, None)
     await housekeeper.recover(folder.node)
     for task in (asyncio.create_task(housekeeper.run()), asyncio.create_task(housekeeper.index())):
         opened.callback(task.cancel)

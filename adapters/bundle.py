@@ -19,6 +19,7 @@ from service.enrolment import Enrolment
 from service.fleet import Fleet
 from service.gateway import Gateway
 from service.guesses import Guesses
+from service.habits import Habits
 from service.links import Links
 from service.mailbox import Mailbox
 from service.outcome import Outcome
@@ -45,7 +46,13 @@ def gateway_over(store: Store, fleet: Fleet, settings: Settings, folder: DataFol
     accounts = Accounts(store=store, clock=utc_now, guesses=guesses)
     return Gateway(
         accounts=accounts,
-        submission=Submission(store=store, fleet=fleet, clock=utc_now, links=links),
+        submission=Submission(
+            store=store,
+            fleet=fleet,
+            clock=utc_now,
+            links=links,
+            habits=Habits(store=store, fleet=fleet, traffic=dispatch.traffic),
+        ),
         mailbox=Mailbox(store=store, fleet=fleet, clock=utc_now),
         fleet=fleet,
         clock=utc_now,

@@ -14,7 +14,7 @@ from adapters import settings as setting
 from adapters.cli_accounts import accounts, devices, inbox, log, send
 from adapters.cli_enrolment import code, password, token
 from adapters.cli_keys import keys, oauth
-from adapters.cli_phones import add_phone, change, remove
+from adapters.cli_phones import add_phone, remove
 from adapters.cli_tls import tls
 from adapters.cli_webhooks import webhooks
 from adapters.demo import run_demo
@@ -86,7 +86,7 @@ def _read(config: Path | None, flags: dict[str, Any]) -> Settings:
 
 
 accounts.add_command(password)
-for _command in (add_phone, change, remove, token, code):
+for _command in (add_phone, remove, token, code):
     devices.add_command(_command)
 for _command in (accounts, keys, oauth, devices, webhooks, send, log, inbox, tls):
     dragoman.add_command(_command)

@@ -27,6 +27,7 @@ def _fields(command: Callable[..., Any]) -> Callable[..., Any]:
                 default=None,
                 help="whether a message whose outcome is unknown is sent again, at the price of a possible double",
             ),
+            click.option("--sticky/--no-sticky", default=None, help="whether a recipient hears from the same phone again where possible"),
         )
     ):
         command = flag(command)
@@ -69,6 +70,24 @@ def devices() -> None:
 def show_devices(asking: Asking, **given: Any) -> None:
     """All devices; only a running server knows which are online."""
     asking.show(asking.ask("devices.list", **given))
+
+
+@devices.command("set")
+@click.argument("id")
+@click.option("--label", help="what you call it")
+@click.option("--number", help="its number; empty: none")
+@click.option("--sims", type=int, help="how many SIM slots it has, where it may not say")
+@click.option("--sim", type=int, help="the SIM slot that the following are about, instead of the whole device")
+@click.option("--sim-number", help="the number of the SIM in that slot; empty: none")
+@click.option("--per-minute", type=int, help="messages a minute at most; 0: any number")
+@click.option("--per-hour", type=int, help="messages an hour at most; 0: any number")
+@click.option("--per-day", type=int, help="messages in 24 hours at most; 0: any number")
+@click.option("--quiet", metavar="HH:MM-HH:MM", help="when it sends nothing, in its time zone or the account's: 22:00-07:00")
+@click.option("--no-quiet", is_flag=True, default=None, help="no quiet hours")
+@asks
+def change_device(asking: Asking, **given: Any) -> None:
+    """Change what is given, keep the rest."""
+    asking.show(asking.ask("devices.set", **given))
 
 
 @click.command()

@@ -1,4 +1,4 @@
-"""dragoman devices add-phone, set, remove: an operator's phones. What is asked of the server is in adapters/commands/devices.py."""
+"""dragoman devices add-phone, remove: an operator's phones. What is asked of the server is in adapters/commands/devices.py."""
 
 from __future__ import annotations
 
@@ -59,17 +59,6 @@ def reached_at(settings: Settings) -> str:
 def warnings(url: str) -> list[str]:
     is_local = "//127." in url or "//localhost" in url or "//[::1]" in url
     return [*[_LOCAL] * is_local, *[_PLAIN] * url.startswith("http:")]
-
-
-@click.command("set")
-@click.argument("id")
-@click.option("--label", help="what you call it")
-@click.option("--number", help="the number of its SIM, which a phone does not tell; none")
-@click.option("--sims", type=int, help="how many SIM slots it has, where it may not say")
-@asks
-def change(asking: Asking, **given: Any) -> None:
-    """Change what is given, keep the rest."""
-    asking.show(asking.ask("devices.set", **given))
 
 
 @click.command()

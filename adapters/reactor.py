@@ -1,4 +1,4 @@
-"""What only the event loop does: a worker for each device, the timers of the house, listening, the real clock, a clean stop.
+"""What only the event loop does: the timers of the house, listening, the real clock, a clean stop.
 
 Coroutines run as asyncio tasks on Twisted's asyncio reactor; `install` makes the loop current first, because a reactor on a loop
 that is not current hangs without a word.
@@ -9,20 +9,14 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from service.dispatch import Dispatch
 from service.errors import Unavailable
-from service.fleet import Fleet
-from service.messages import MtMessage
 from service.outcome import PARTS_WAIT
-from service.ports import Driver, Inbox, Store
+from service.ports import Store
 
-IDLE_S = 5.0
-"""a worker looks again after this long even when nobody woke it: another process may have accepted something"""
-CROWDED_S = 0.2
 HOUSEKEEPING_S = 15.0
 EXPIRE_AT_ONCE = 1_000
 INDEXING_S = 5.0
@@ -32,8 +26,6 @@ INDEX_PAUSE_S = 0.02
 LATEST_COMMIT = timedelta(seconds=60)
 """after its id was made, with clocks that are not quite the same; a statement may take 30 s"""
 BACKLOG = 1024
-STOP_S = 10.0
-"""how long a stop waits for what is in flight"""
 
 
 def install() -> asyncio.AbstractEventLoop:
@@ -51,107 +43,6 @@ def utc_now() -> datetime:
 
 
 @dataclass(kw_only=True)
-class Worker:
-    """Keeps one driver busy: claims as many messages as it has room for and hands each over at once."""
-
-    driver: Driver
-    dispatch: Dispatch
-    store: Store
-    fleet: Fleet
-    log: Any
-    _wake: asyncio.Event = field(default_factory=asyncio.Event)
-    _sending: set[asyncio.Task[None]] = field(default_factory=set)
-    _loop: asyncio.Task[None] | None = None
-    _claiming: asyncio.Future[int] | None = None
-
-    async def start(self, inbox: Inbox) -> None:
-        await self.driver.start(inbox)
-        self._loop = asyncio.create_task(self._run())
-
-    def wake(self) -> None:
-        self._wake.set()
-
-    async def stop(self) -> None:
-        """Claim nothing more, let what is in flight end, stop the driver."""
-        if self._loop is not None:
-            self._loop.cancel()
-            await asyncio.gather(self._loop, return_exceptions=True)
-        if self._claiming is not None:
-            await asyncio.gather(self._claiming, return_exceptions=True)
-        if self._sending:
-            await asyncio.wait(self._sending, timeout=STOP_S)
-        await self.driver.stop()
-        for task in self._sending:
-            task.cancel()
-        await asyncio.gather(*self._sending, return_exceptions=True)
-
-    async def _run(self) -> None:
-        """A stop does not interrupt a claim: what it took is still handed over."""
-        pause_s = 0.1
-        while True:
-            try:
-                await self._step()
-                pause_s = 0.1
-            except Unavailable as away:
-                self.log.warning("store_unavailable", device=self.driver.device.id, why=away.why, retry_in_s=pause_s)
-                await asyncio.sleep(pause_s)
-                pause_s = min(pause_s * 2, IDLE_S)
-            except Exception as bug:
-                self.log.error("worker_failed", device=self.driver.device.id, error=type(bug).__name__, frames=frames(bug))
-                await asyncio.sleep(IDLE_S)
-
-    async def _step(self) -> None:
-        self._wake.clear()
-        free = self.driver.window - len(self._sending)
-        if not self.fleet.is_online(self.driver.device.id):
-            return await self._sleep(IDLE_S)
-        if free <= self.driver.window // 4:  # a claim of few costs as much as one of many, so wait a moment for more room
-            await self._sleep(CROWDED_S)
-            free = self.driver.window - len(self._sending)
-            if not free:
-                return
-        self._claiming = asyncio.ensure_future(self._claim(free))
-        claimed = await asyncio.shield(self._claiming)
-        if claimed < free and not self._wake.is_set():
-            await self._sleep(await self._idle_s())
-
-    async def _claim(self, free: int) -> int:
-        messages = await self.dispatch.claim(self.driver, free)
-        for message in messages:
-            task = asyncio.create_task(self._send(message))
-            self._sending.add(task)
-            task.add_done_callback(self._sent)
-        return len(messages)
-
-    def _sent(self, task: asyncio.Task[None]) -> None:
-        self._sending.discard(task)
-        if len(self._sending) <= self.driver.window // 2:
-            self._wake.set()
-
-    async def _send(self, message: MtMessage) -> None:
-        try:
-            await self.dispatch.send(self.driver, message)
-        except Exception as bug:
-            self.log.error(
-                "driver_failed", device=self.driver.device.id, message=message.guid, error=type(bug).__name__, frames=frames(bug)
-            )
-
-    async def _idle_s(self) -> float:
-        """Until the next message is due, at most IDLE_S."""
-        due = await self.store.next_due(self.driver.device)
-        if due is None:
-            return IDLE_S
-        return min(max((due - self.dispatch.clock()).total_seconds(), 0.0), IDLE_S)
-
-    async def _sleep(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._wake.wait()
-        except TimeoutError:
-            pass
-
-
-@dataclass(kw_only=True)
 class Housekeeper:
     """The work that nobody asks for: expiring, taking back what dead processes had claimed."""
 
@@ -160,6 +51,8 @@ class Housekeeper:
     deduplicating: Callable[[], Sequence[str]]
     """the devices that put a message on the air only once, however often it is handed to them"""
     log: Any
+    on_released: Callable[[int], None] = lambda account_id: None
+    """told of accounts whose pool has got messages"""
 
     async def recover(self, leased_by: str | None) -> None:
         unknown = await self.store.recover(now=self.clock(), leased_by=leased_by, deduplicating=self.deduplicating())
@@ -174,6 +67,8 @@ class Housekeeper:
                     pass
                 while await self.store.forget_links(self.clock(), EXPIRE_AT_ONCE):
                     pass
+                for account_id in await self.store.release(self.clock()):
+                    self.on_released(account_id)
                 await self.recover(None)
                 now = self.clock()
                 await self.store.flush_parts(now - PARTS_WAIT, now)

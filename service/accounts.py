@@ -53,6 +53,8 @@ class Account:
     """messages that a trial account may send; None for a regular account"""
     resend_unknown: bool = False
     """whether a message whose outcome is unknown is sent again by itself, at the price of a possible double"""
+    sticky: bool = False
+    """whether a recipient hears from the same device again where that is possible"""
 
     @property
     def zone(self) -> ZoneInfo:

@@ -9,9 +9,11 @@ from datetime import datetime, timedelta
 
 from service import retry
 from service.errors import SendFailed, Unavailable
+from service.fleet import Device
 from service.lifecycle import Status
 from service.messages import MtMessage, try_of
 from service.ports import Clock, Driver, Settlement, Store
+from service.traffic import Leave, Traffic
 
 LEASE_MARGIN = timedelta(seconds=60)
 """a lease outlives the longest submit by this much"""
@@ -24,23 +26,50 @@ class Dispatch:
     node: str
     """who claims, so that a restart takes back its own at once"""
     sleep: Callable[[float], Awaitable[None]]
+    traffic: Traffic = field(init=False)
     _in_flight: dict[str, dict[asyncio.Future[None], str | None]] = field(default_factory=dict, repr=False)
     """by device; each with the try_guid by which alone the device knows it"""
 
-    async def claim(self, driver: Driver, limit: int) -> list[MtMessage]:
-        """Up to `limit` messages for the driver's device; the caller passes each to `send` at once."""
+    def __post_init__(self) -> None:
+        self.traffic = Traffic(store=self.store)
+
+    async def leave(self, device: Device) -> Leave:
+        """What the device may claim now."""
+        now = self.clock()
+        await self.traffic.learn(device, now)
+        return self.traffic.leave(device, now)
+
+    async def claim(self, driver: Driver, limit: int, device: Device | None = None) -> list[MtMessage]:
+        """Up to `limit` messages, within its limits, for the driver's device, or for `device`: what that is by now. The caller passes each
+        to `send` at once."""
+        device = device or driver.device
+        leave = await self.leave(device)
+        if not leave.room:
+            return []
         now = self.clock()
         leased_until = now + timedelta(seconds=driver.submit_timeout_s) + LEASE_MARGIN
-        return await self.store.claim(device=driver.device, limit=limit, now=now, leased_until=leased_until, leased_by=self.node)
+        claimed = await self.store.claim(
+            device=device,
+            limit=min(limit, leave.room),
+            now=now,
+            leased_until=leased_until,
+            leased_by=self.node,
+            slots=leave.slots,
+        )
+        return self.traffic.take(device, claimed, leave, self.clock())
 
     async def send(self, driver: Driver, message: MtMessage) -> None:
         """Hand one claimed message to its driver; returns when the result is on disk."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         in_flight = self._in_flight.setdefault(driver.device.id, {})
         in_flight[done] = message.try_guid if driver.deduplicates else None
+        given_back = False
         try:
-            await self._settle(await self._submit(driver, message))
+            told = await self._submit(driver, message)
+            given_back = told.given_back
+            await self._settle(told)
         finally:
+            self.traffic.done(driver.device.id, message, given_back=given_back)
             del in_flight[done]
             done.set_result(None)
 
@@ -71,6 +100,7 @@ class Dispatch:
             now=self.clock(),
             attempts=message.attempts,
             device_message_id=accepted.device_message_id,
+            sim=message.sim,
         )
 
     def _failed(self, driver: Driver, message: MtMessage, failed: SendFailed) -> Settlement:
@@ -78,7 +108,7 @@ class Dispatch:
         told = Settlement(id=message.id, status=Status.QUEUED, now=now, attempts=message.attempts, due=now)
         if failed.given_back:
             return replace(told, given_back=True)
-        told = replace(told, error=failed.reason)
+        told = replace(told, error=failed.reason, sim=message.sim)
         if failed.unknown and driver.deduplicates:
             # only this device can tell, so it is asked as soon as it is there and for as long as the message is valid
             return replace(told, same_device=True)

@@ -9,9 +9,20 @@ from datetime import datetime
 from typing import Protocol
 
 from service.errors import Invalid, NotFound
+from service.limits import NO_LIMITS, Limits, checked
 
 MOST_LABEL = 255
 MOST_PHONE_NUMBER = 64
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sim:
+    """What the operator says of the card in a slot; what a phone tells of it is never kept here."""
+
+    slot: int
+    """from 1"""
+    number: str | None = None
+    limits: Limits = NO_LIMITS
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,6 +44,26 @@ class Device:
     """whether what it reports as sent is listed for its account"""
     config: Mapping[str, str] = field(default_factory=dict)
     """what its driver needs to know to find it; nothing secret"""
+    limits: Limits = NO_LIMITS
+    """for all of its SIMs together"""
+    cards: tuple[Sim, ...] = ()
+    """those that the operator said something about, by slot"""
+
+    @property
+    def slots(self) -> range:
+        return range(1, self.sims + 1)
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether anything holds it back but itself."""
+        return self.limits != NO_LIMITS or any(card.limits != NO_LIMITS for card in self.cards)
+
+    def card(self, slot: int) -> Sim:
+        return next((card for card in self.cards if card.slot == slot), Sim(slot=slot))
+
+    def with_card(self, card: Sim) -> Device:
+        others = [other for other in self.cards if other.slot != card.slot]
+        return replace(self, cards=tuple(sorted([*others, card], key=lambda each: each.slot)))
 
 
 def new_device_id() -> str:
@@ -84,6 +115,10 @@ class Fleet:
         found = self._devices.get(device_id)
         return found if found is not None and found.account_id == account_id else None
 
+    def current(self, device: Device) -> Device:
+        """The device as it is now: its driver was built when it may have been another."""
+        return self._devices.get(device.id, device)
+
     def all(self) -> list[Device]:
         return list(self._devices.values())
 
@@ -132,6 +167,32 @@ class Fleet:
         )
         await self.keep(changed)
         return changed
+
+    async def restrict(self, account_id: int, device_id: str, *, slot: int | None = None, **changes: int | None) -> Device:
+        """Changes the limits of the device, or of one of its SIMs: fields of Limits. Kept. Raises NotFound, Invalid."""
+        known = self._known(account_id, device_id)
+        if slot is None:
+            changed = replace(known, limits=checked(replace(known.limits, **changes)))
+        else:
+            card = self._card(known, slot)
+            changed = known.with_card(replace(card, limits=checked(replace(card.limits, **changes))))
+        await self.keep(changed)
+        self.on_change(device_id)
+        return changed
+
+    async def number_sim(self, account_id: int, device_id: str, slot: int, number: str) -> Device:
+        """The number of the card in a slot; an empty one removes it. Raises NotFound, Invalid."""
+        if len(number) > MOST_PHONE_NUMBER:
+            raise Invalid("sim_number", f"is longer than {MOST_PHONE_NUMBER} characters")
+        known = self._known(account_id, device_id)
+        changed = known.with_card(replace(self._card(known, slot), number=number or None))
+        await self.keep(changed)
+        return changed
+
+    def _card(self, device: Device, slot: int) -> Sim:
+        if slot not in device.slots:
+            raise Invalid("sim", f"must be from 1 to {device.sims}")
+        return device.card(slot)
 
     async def keep(self, device: Device) -> None:
         """The device is as it is told here from now on; whatever speaks to it goes on."""

@@ -102,7 +102,7 @@ class MtMessage:
     in_doubt: bool = False
     """the device may have it and has not said so: it is asked again, and no other"""
     sim: int | None = None
-    """the slot that it was sent by, where known"""
+    """the slot that it is sent by, where known"""
 
     @property
     def try_guid(self) -> str:

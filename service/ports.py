@@ -5,7 +5,7 @@ Every port is a Protocol; its promises are held by the suites in tests/conforman
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -19,6 +19,9 @@ from service.links import LinkStore, ShortLink
 from service.mailbox_queries import InboxQuery, Span, Talk
 from service.messages import Accepted, DeliveryReport, MoMessage, MtMessage, Receipt, ReceivedMessage
 from service.sealed import SealedText
+
+LOOK_AT_MOST = 10_000
+"""how many waiting messages are counted"""
 
 
 class Clock(Protocol):
@@ -79,6 +82,17 @@ class Idempotency:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Pin:
+    """A message that waits for a while for the device that its recipient is used to, although any may send it."""
+
+    id: int
+    device: str
+    sim: int | None
+    """the slot that it then goes by, where known and possible"""
+    until: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Acceptance:
     """What `Store.accept` commits as one."""
 
@@ -89,6 +103,7 @@ class Acceptance:
     idempotency: Idempotency | None
     links: tuple[ShortLink, ...] = ()
     sealed: SealedText | None = None
+    pins: tuple[Pin, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -323,10 +338,20 @@ class Store(KeyStore, LinkStore, MailboxStore, SearchStore, WebhookStore, Enrolm
         """Store a row for a submit that was refused, so that the log shows it."""
         ...
 
-    async def claim(self, *, device: Device, limit: int, now: datetime, leased_until: datetime, leased_by: str) -> list[MtMessage]:
+    async def claim(
+        self,
+        *,
+        device: Device,
+        limit: int,
+        now: datetime,
+        leased_until: datetime,
+        leased_by: str,
+        slots: Collection[int] | None = None,
+    ) -> list[MtMessage]:
         """Up to `limit` due messages of the device's own queue and its account's pool, soonest due first, now SENDING.
 
         No two claims ever return the same message while its lease runs. A message with `wanted_sim` goes only to a device with that SIM.
+        With `slots` only what may go by one of these: with none, only messages by WhatsApp.
         Those whose validity has ended become EXPIRED, or OUTCOME_UNKNOWN if they are in doubt, and are not returned.
         """
         ...
@@ -351,8 +376,21 @@ class Store(KeyStore, LinkStore, MailboxStore, SearchStore, WebhookStore, Enrolm
         """Advance the message that the device knows by `device_message_id`. False when there is none (yet)."""
         ...
 
-    async def next_due(self, device: Device) -> datetime | None:
-        """When the next message of the device's queue or its account's pool is due; None when nothing waits."""
+    async def next_due(self, device: Device, slots: Collection[int] | None = None) -> datetime | None:
+        """When the next message of the device's queue or its account's pool is due; None when nothing waits. `slots` as for `claim`."""
+        ...
+
+    async def waiting(self, device: Device, now: datetime) -> int:
+        """How many messages are due that the device may claim; more than LOOK_AT_MOST of one kind are not counted."""
+        ...
+
+    async def sent_since(self, device: Device, since: datetime, now: datetime) -> list[tuple[int | None, datetime]]:
+        """By which SIM and when the device sent each message after `since`; what it has in its hands counts as sent now, or when it
+        took it. The SIM is 0 for a message by WhatsApp, None where it is not known. What was deleted is not counted."""
+        ...
+
+    async def release(self, now: datetime, device: str | None = None) -> list[int]:
+        """Pinned messages whose time has ended, or all of one device, go to the pool, but for those in doubt: their accounts, each once."""
         ...
 
     async def recover(self, *, now: datetime, leased_by: str | None, deduplicating: Sequence[str]) -> list[str]:

@@ -12,6 +12,7 @@ from service import numbers, segments
 from service.accounts import Principal
 from service.errors import IdTaken, InDoubt, Invalid, InvalidRecipient, Missing, OptedOut, QuotaExceeded, Refused, Unavailable
 from service.fleet import Fleet
+from service.habits import Habits
 from service.lifecycle import Status
 from service.links import Links
 from service.messages import Channel, Ids, MtMessage, Receipt, SealedKey, Submit
@@ -35,6 +36,8 @@ class Submission:
     clock: Clock
     links: Links
     ids: Ids = field(default_factory=Ids)
+    habits: Habits | None = None
+    """None: no message is pinned"""
     on_queued: Callable[[int, str | None], None] = lambda account_id, device: None
     """told of each commit: the account, and the device if one was named"""
     _refused: dict[int, tuple[int, int]] = field(default_factory=dict, repr=False)
@@ -110,6 +113,7 @@ class Submission:
                 whatsapp=Channel.WHATSAPP in submit.channels,
                 sealed=replay.seal(linked.key) if replay and linked.key else None,
             )
+            pins = await self.habits.pins(account, messages, now) if self.habits else ()
             acceptance = Acceptance(
                 messages=messages,
                 receipt=receipt,
@@ -117,9 +121,13 @@ class Submission:
                 idempotency=_idempotency(submit, replay),
                 links=linked.links,
                 sealed=linked.sealed,
+                pins=pins,
             )
             try:
-                return _told(await self.store.accept(acceptance), linked.key, replay)
+                told = _told(await self.store.accept(acceptance), linked.key, replay)
+                for device in {pin.device for pin in pins}:
+                    self.on_queued(account.id, device)
+                return told
             except IdTaken:
                 continue
             except InDoubt:

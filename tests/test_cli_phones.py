@@ -38,7 +38,10 @@ async def test_a_phone_is_listed_with_what_it_has_told_of_itself() -> None:
         "label": "Google/panther",
         "phone_number": None,
         "sims": 2,
+        "limits": [],
         "online": True,
+        "waiting": 0,
+        "waiting_reason": None,
         "last_seen": "2026-03-20T12:00:00Z",
         "battery": 87,
         "version": "1.68.0",
@@ -68,7 +71,7 @@ async def test_a_phone_is_named_numbered_and_removed() -> None:
     row = await do(house, "devices.set", id=phone.id, sims=3)
     assert (row["label"], row["phone_number"], row["sims"]) == ("till", "+32470000009", 3)
     assert house.drivers[phone.id].device.sims == 3
-    row = await do(house, "devices.set", id=phone.id, number="none")
+    row = await do(house, "devices.set", id=phone.id, number="")
     assert row["phone_number"] is None
     assert [(d.label, d.phone_number, d.sims) for d in await house.store.devices()] == [("till", None, 3)]
     await do(house, "devices.remove", id=phone.id)

@@ -31,12 +31,17 @@ class Neglected(MemoryStore):
         self.calls: list[tuple[float, str]] = []
         self.unindexed = 0
         self.away: list[Exception] = []
+        self.freed: list[int] = []
 
     async def expire(self, now: datetime, limit: int) -> int:
         self.calls.append((passed_s(), "expire"))
         if self.away:
             raise self.away.pop(0)
         return await super().expire(now, limit)
+
+    async def release(self, now: datetime, device: str | None = None) -> list[int]:
+        freed, self.freed = self.freed, []
+        return freed
 
     async def recover(self, *, now: datetime, leased_by: str | None, deduplicating: Sequence[str]) -> list[str]:
         self.calls.append((passed_s(), f"recover {leased_by} {deduplicating}"))
@@ -148,3 +153,14 @@ async def test_a_backlog_is_indexed_in_portions_with_room_between_them() -> None
     assert [when for when, _ in house.store.calls] == pytest.approx([INDEXING_S, *portions])
     assert (house.store.unindexed, house.log.events) == (0, ["store_unavailable"])
     indexing.cancel()
+
+
+@in_virtual_time
+async def test_what_is_no_longer_pinned_is_told_to_those_who_may_send_it() -> None:
+    house, told = House(), list[int]()
+    house.keeper.on_released = told.append
+    await asyncio.sleep(HOUSEKEEPING_S + 1)
+    house.store.freed = [3, 4]
+    await asyncio.sleep(HOUSEKEEPING_S)
+    assert (told, await house.store.release(now())) == ([3, 4], [])
+    house.running.cancel()

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from adapters.reactor import IDLE_S, STOP_S, Worker, frames
+from adapters.device_worker import IDLE_S, STOP_S, Worker
+from adapters.reactor import frames
 from adapters.storage.memory import MemoryStore
 from service.dispatch import Dispatch
 from service.errors import InDoubt, SendFailed, Unavailable

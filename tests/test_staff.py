@@ -13,6 +13,10 @@ class Hand:
     """Stands in for a worker and its driver."""
 
     deduplicates = True
+    room = 4
+    burden = (0.0, 0.0)
+    lanes = frozenset({0, 1})
+    is_crowded = is_called = False
 
     def __init__(self, device: Device, told: list[str]) -> None:
         self.device, self._told = device, told
@@ -24,7 +28,7 @@ class Hand:
     async def stop(self) -> None:
         self._told.append(f"{self.device.id} {self.device.label}stops")
 
-    def wake(self) -> None:
+    def wake(self, covered: frozenset[int] = frozenset()) -> None:
         self._told.append(self.device.id)
 
 
@@ -35,12 +39,16 @@ def device(id: str, account_id: int = 1, **fields: Any) -> Device:
 class Office:
     def __init__(self) -> None:
         self.told: list[str] = []
+        self.hands: dict[str, Hand] = {}
         hire: Any = lambda driver: driver  # noqa: E731
         inbox: Any = None
         self.staff = Staff(build=self._build, hire=hire, inbox=inbox)
 
     async def _build(self, device: Device) -> Any:
-        return Hand(device, self.told) if device.kind == "test" else None
+        if device.kind != "test":
+            return None
+        self.hands[device.id] = Hand(device, self.told)
+        return self.hands[device.id]
 
     async def with_three(self) -> Office:
         for each in (device("a1"), device("a2"), device("b1", 2)):
@@ -53,14 +61,45 @@ class Office:
 
 
 @on_the_loop
-async def test_a_queued_message_wakes_its_phone_or_all_of_the_accounts() -> None:
+async def test_a_queued_message_wakes_its_phone_or_the_least_busy_of_the_accounts() -> None:
     office = await Office().with_three()
     office.staff.queued(1, None)
-    assert office.said() == ["a1", "a2"]
+    assert office.said() == ["a1"]
+    office.hands["a1"].burden = (0.0, 1.0)
+    office.staff.queued(1, None)
+    assert office.said() == ["a2"]
+    office.hands["a2"].burden = (0.5, 0.0)
+    office.staff.queued(1, None)
+    assert office.said() == ["a1"], "limits count before how much it sent"
+    office.hands["a1"].is_crowded = True
+    office.staff.queued(1, None)
+    assert office.said() == ["a2"]
+    office.hands["a2"].room = 0
+    office.staff.queued(1, None)
+    assert office.said() == ["a1"]
+    office.hands["a1"].is_called = True
+    office.staff.queued(1, None)
+    assert office.said() == [], "who has been called will find it"
     office.staff.queued(1, "a2")
     assert office.said() == ["a2"]
     office.staff.queued(1, "unknown")
     office.staff.queued(3, None)
+    assert office.said() == []
+
+
+@on_the_loop
+async def test_what_one_leaves_is_passed_on_to_the_next_that_can_reach_it() -> None:
+    office = await Office().with_three()
+    first: Any = office.hands["a1"]
+    office.staff.pass_on(first, frozenset())
+    assert office.said() == ["a2"]
+    office.staff.pass_on(first, frozenset({0, 1}))
+    assert office.said() == [], "it would look where somebody has just looked"
+    office.hands["a2"].lanes = frozenset({0, 1, 2})
+    office.staff.pass_on(first, frozenset({0, 1}))
+    assert office.said() == ["a2"]
+    office.hands["a2"].room = 0
+    office.staff.pass_on(first, frozenset())
     assert office.said() == []
 
 

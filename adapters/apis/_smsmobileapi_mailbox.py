@@ -22,12 +22,14 @@ from adapters.apis.smsmobileapi import CODES, _asks_nothing, _json, _whole, _zon
 from adapters.call import Call, Reply, Route
 from service.accounts import Account, Principal, Scope
 from service.errors import Invalid, Missing
+from service.fleet import Device
 from service.gateway import Gateway
 from service.mailbox import ALWAYS, DEVICE_LOG, MOST_OF_A_TALK, MOST_TALKS, days
 from service.mailbox_queries import InboxQuery, Span, Talk
 from service.messages import SEQUENCE_BITS, id_of
 from service.numbers import normalise_sender
 from service.ports import SentQuery
+from service.traffic import Wait, wait_of
 
 TALKS = 20
 """conversations that are listed when the call does not say"""
@@ -159,13 +161,17 @@ class _Endpoints:
         account = (await self._caller(call, Scope.DEVICES)).account
         sid, search = (call.fields().get(name, "").strip() for name in ("sid", "search"))
         fleet = self.gateway.fleet
-        found = [
-            rows.phone_row(device, fleet.presence(device.id), fleet.is_online(device.id), self._zone_of(device.id, account))
-            for device in sorted(fleet.of(account.id), key=lambda device: device.id)
-            if sid in ("", device.id)
-        ]
-        listed = [row for row in found if any(search.lower() in str(value).lower() for key, value in row.items() if key != "online")]
+        listed = []
+        for device in sorted(fleet.of(account.id), key=lambda device: device.id):
+            row = rows.phone_row(device, fleet.presence(device.id), fleet.is_online(device.id), self._zone_of(device.id, account))
+            is_found = any(search.lower() in str(value).lower() for key, value in row.items() if key != "online")
+            if sid in ("", device.id) and is_found:
+                listed.append({**row, **rows.wait_fields(await self._wait_of(device))})
         return _json({"result": {"error": "0", "mobiles": listed}})
+
+    async def _wait_of(self, device: Device) -> Wait:
+        gateway = self.gateway
+        return await wait_of(gateway.outcome.dispatch.traffic, gateway.store, gateway.fleet, device, gateway.clock())
 
     async def update_phone(self, call: Call) -> Reply:
         """`sync_sent` is ours: 1 has what the phone reports as sent listed by /log/sent/frommobile."""

@@ -153,6 +153,8 @@ PHONE = record(
         "version": TEXT,
         "date": STAMP,
         "online": YES_NO,
+        "waiting": WHOLE,
+        "waiting_reason": TEXT,
     },
     title="Phone",
 )

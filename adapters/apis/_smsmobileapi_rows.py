@@ -15,6 +15,7 @@ from service.lifecycle import Status
 from service.mailbox_queries import Talk
 from service.messages import MtMessage, ReceivedMessage
 from service.numbers import vendor_form
+from service.traffic import Wait
 
 PHONE_ERRORS = {
     Status.EXPIRED: "expired before a phone could send it",
@@ -131,6 +132,11 @@ def phone_row(device: Device, presence: Presence, is_online: bool, zone: ZoneInf
         "date": stamp(presence.since.astimezone(zone)) if presence.since else "",
         "online": is_online,
     }
+
+
+def wait_fields(wait: Wait) -> Row:
+    """Ours, beside the vendor's."""
+    return {"waiting": wait.count, "waiting_reason": wait.reason}
 
 
 def stamp(at: datetime) -> str:

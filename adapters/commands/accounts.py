@@ -38,6 +38,8 @@ def _fields(arguments: Arguments) -> dict[str, Any]:
         fields["trial_limit"] = None if limit == -1 else limit
     if "resend_unknown" in arguments:
         fields["resend_unknown"] = flag(arguments, "resend_unknown")
+    if "sticky" in arguments:
+        fields["sticky"] = flag(arguments, "sticky")
     return fields
 
 
@@ -49,6 +51,7 @@ def _row(account: Account) -> dict[str, Any]:
         "validity_s": account.validity_s,
         "trial_limit": account.trial_limit,
         "resend_unknown": account.resend_unknown,
+        "sticky": account.sticky,
     }
 
 

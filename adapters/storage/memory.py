@@ -7,7 +7,7 @@ stand beside them.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -21,7 +21,7 @@ from service.errors import Conflict, IdTaken, QuotaExceeded
 from service.fleet import Device
 from service.lifecycle import Status, advance
 from service.messages import Channel, DeliveryReport, MtMessage, Receipt, ReceivedMessage, queue_of, try_of
-from service.ports import Acceptance, SentQuery, Settlement
+from service.ports import Acceptance, Pin, SentQuery, Settlement
 from service.search import Wanted
 
 IDEMPOTENCY = timedelta(hours=24)
@@ -40,6 +40,7 @@ class MemoryStore(MemoryKeys, MemoryLinks, MemoryMailbox, MemoryWebhooks, Memory
 
     _leases: dict[int, _Lease] = field(default_factory=dict)
     _first: dict[tuple[int, str], tuple[bytes, Receipt]] = field(default_factory=dict)
+    _pins: dict[int, Pin] = field(default_factory=dict)
     _trials: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
 
     async def open(self) -> None:
@@ -64,6 +65,8 @@ class MemoryStore(MemoryKeys, MemoryLinks, MemoryMailbox, MemoryWebhooks, Memory
             raise QuotaExceeded(f"the trial allows {acceptance.trial_limit} messages")
         self._keep(acceptance.messages)
         self._link(acceptance.links, acceptance.sealed)
+        for pin in acceptance.pins:
+            self._pin(pin)
         if acceptance.trial_limit is not None:
             self._trials[account_id] = used
             receipt = replace(receipt, trial_sent=used)
@@ -82,12 +85,37 @@ class MemoryStore(MemoryKeys, MemoryLinks, MemoryMailbox, MemoryWebhooks, Memory
             if message.due is not None:
                 self._queues[message.queue].add(message.id)
 
+    def _pin(self, pin: Pin) -> None:
+        message = self._messages[pin.id] = replace(self._messages[pin.id], sim=pin.sim)
+        self._queues[message.queue].discard(pin.id)
+        self._queues[pin.device].add(pin.id)
+        self._pinned[pin.id] = pin.device
+        self._pins[pin.id] = pin
+
+    async def release(self, now: datetime, device: str | None = None) -> list[int]:
+        ended = [pin for pin in self._pins.values() if (pin.until <= now if device is None else pin.device == device)]
+        freed = [m for pin in ended if (m := self._messages.get(pin.id)) and m.due is not None and not m.in_doubt]
+        for message in freed:
+            self._queues[self._pinned.pop(message.id)].discard(message.id)
+            self._queues[message.queue].add(message.id)
+            del self._pins[message.id]
+        return sorted({message.account_id for message in freed})
+
     async def exists(self, id: int) -> bool:
         return id in self._messages
 
-    async def claim(self, *, device: Device, limit: int, now: datetime, leased_until: datetime, leased_by: str) -> list[MtMessage]:
+    async def claim(
+        self,
+        *,
+        device: Device,
+        limit: int,
+        now: datetime,
+        leased_until: datetime,
+        leased_by: str,
+        slots: Collection[int] | None = None,
+    ) -> list[MtMessage]:
         claimed: list[MtMessage] = []
-        due = [(m.due, m.id) for m in self._waiting(device) if m.due is not None and m.due <= now]
+        due = [(m.due, m.id) for m in self._waiting(device, slots) if m.due is not None and m.due <= now]
         for _, id in sorted(due):
             if len(claimed) == limit:
                 break
@@ -101,14 +129,26 @@ class MemoryStore(MemoryKeys, MemoryLinks, MemoryMailbox, MemoryWebhooks, Memory
             claimed.append(self._messages[id])
         return claimed
 
-    async def next_due(self, device: Device) -> datetime | None:
-        return min((m.due for m in self._waiting(device) if m.due is not None), default=None)
+    async def next_due(self, device: Device, slots: Collection[int] | None = None) -> datetime | None:
+        return min((m.due for m in self._waiting(device, slots) if m.due is not None), default=None)
 
-    def _waiting(self, device: Device) -> list[MtMessage]:
+    async def waiting(self, device: Device, now: datetime) -> int:
+        return sum(m.due is not None and m.due <= now for m in self._waiting(device, None))
+
+    async def sent_since(self, device: Device, since: datetime, now: datetime) -> list[tuple[int | None, datetime]]:
+        its = [m for m in self._messages.values() if (m.account_id, m.device) == (device.account_id, device.id)]
+        held = [(m, now) for m in its if m.id in self._leases]
+        sent = [(m, at) for m in its if m.id not in self._leases and (at := m.taken or m.sent) is not None and at > since]
+        return [(0 if m.channel is Channel.WHATSAPP else m.sim, at) for m, at in held + sent]
+
+    def _waiting(self, device: Device, slots: Collection[int] | None) -> list[MtMessage]:
         channels = [Channel.SMS, *[Channel.WHATSAPP] * device.whatsapp]
         queues = [queue_of(device.account_id, wanted, channel) for wanted in (device.id, None) for channel in channels]
         ids = set().union(*(self._queues[queue] for queue in queues))
-        return [m for m in map(self._messages.__getitem__, ids) if (m.wanted_sim or 0) <= device.sims]
+        waiting = [m for m in map(self._messages.__getitem__, ids) if (m.wanted_sim or 0) <= device.sims]
+        if slots is None:
+            return waiting
+        return [m for m in waiting if m.channel is Channel.WHATSAPP or (m.wanted_sim in slots if m.wanted_sim else slots)]
 
     def _leave_queue(self, id: int) -> MtMessage:
         for ids in self._queues.values():

@@ -8,15 +8,16 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 from typing import Any
 
 from service.accounts import Account, ApiKey, Scope
 from service.errors import Invalid
-from service.fleet import Device
+from service.fleet import Device, Sim
 from service.lifecycle import Status
+from service.limits import Limits
 from service.messages import WHATSAPP_QUEUE, Channel, MoMessage, MtMessage, Receipt, queue_of
 from service.ports import Acceptance
 
@@ -155,7 +156,7 @@ def receipt_of_json(text: str, trial_sent: int) -> Receipt:
 
 
 def account_of(row: Sequence[Any]) -> Account:
-    id, name, default_country, time_zone, validity_s, trial_limit, resend_unknown = row
+    id, name, default_country, time_zone, validity_s, trial_limit, resend_unknown, sticky = row
     return Account(
         id=id,
         name=name,
@@ -164,18 +165,30 @@ def account_of(row: Sequence[Any]) -> Account:
         validity_s=validity_s,
         trial_limit=trial_limit,
         resend_unknown=bool(resend_unknown),
+        sticky=bool(sticky),
     )
 
 
 def device_of(row: Sequence[Any]) -> Device:
-    device = Device(**dict(zip(Device.__slots__, row, strict=True)))
-    config = json.loads(row[Device.__slots__.index("config")])
-    return replace(device, whatsapp=bool(device.whatsapp), sync_sent=bool(device.sync_sent), config=config)
+    fields = dict(zip(Device.__slots__, row, strict=True))
+    config, limits, cards = (json.loads(fields[name]) for name in ("config", "limits", "cards"))
+    kept = {"config": config, "limits": Limits(**limits), "cards": tuple(map(_card_of, cards))}
+    return Device(**{**fields, "whatsapp": bool(fields["whatsapp"]), "sync_sent": bool(fields["sync_sent"]), **kept})
 
 
 def device_row(device: Device) -> dict[str, Any]:
-    row = dict(zip(Device.__slots__, astuple(device), strict=True))
-    return {**row, "config": json.dumps(dict(device.config))}
+    row = {name: getattr(device, name) for name in Device.__slots__}
+    cards = [{"slot": card.slot, "number": card.number, "limits": _limits_row(card.limits)} for card in device.cards]
+    kept = {"config": dict(device.config), "limits": _limits_row(device.limits), "cards": cards}
+    return {**row, **{name: json.dumps(value) for name, value in kept.items()}}
+
+
+def _limits_row(limits: Limits) -> dict[str, int]:
+    return {name: value for name in Limits.__slots__ if (value := getattr(limits, name)) is not None}
+
+
+def _card_of(card: dict[str, Any]) -> Sim:
+    return Sim(slot=card["slot"], number=card["number"], limits=Limits(**card["limits"]))
 
 
 def key_of(row: Sequence[Any]) -> ApiKey:

@@ -34,6 +34,13 @@ accounts = Table(
     Column("trial_limit", Integer, comment="Messages that a trial may send; null for a regular account."),
     Column("trial_sent", Integer, nullable=False, server_default="0", comment="Messages that a trial has used."),
     Column("resend_unknown", Boolean, nullable=False, comment="Whether a message of unknown outcome is sent again by itself."),
+    Column(
+        "sticky",
+        Boolean,
+        nullable=False,
+        server_default=false(),
+        comment="Whether a recipient hears from the same device again where that is possible.",
+    ),
     comment="Who owns keys, devices and messages.",
 )
 
@@ -87,6 +94,10 @@ devices = Table(
     Column(
         "config", Text, nullable=False, server_default="{}", comment="What its driver needs to know to find it, as JSON; nothing secret."
     ),
+    Column("limits", Text, nullable=False, server_default="{}", comment="What it may put out and when, as JSON: service.limits.Limits."),
+    Column(
+        "cards", Text, nullable=False, server_default="[]", comment="What the operator says of its SIMs, as JSON: slot, number, limits."
+    ),
     comment="What can put messages on the air.",
 )
 
@@ -122,6 +133,9 @@ messages = Table(
     Column("taken", BigInteger, comment="When the device acknowledged it; null unless it is being sent and only its report is awaited."),
     Column("in_doubt", Boolean, nullable=False, server_default=false(), comment="Whether the device may have it and has not said so."),
     Column("sim", Integer, comment="The SIM slot that it was sent by; null where not known."),
+    Column(
+        "pinned_until", BigInteger, comment="Until when it waits for the device that its recipient is used to; null for any other message."
+    ),
     comment="MT messages and what became of them.",
 )
 
@@ -362,6 +376,7 @@ _index("ix_messages_silent", _m.expires, where=_m.taken.is_not(None))
 # What was sent, by when and to whom: only rows that have been, so that accepting a message pays for neither.
 _index("ix_messages_sent", _m.account_id, _m.sent, _m.id, where=_m.sent.is_not(None))
 _index("ix_messages_sent_to", _m.account_id, _m.recipient, _m.sent, _m.id, where=_m.sent.is_not(None))
+_index("ix_messages_pinned", _m.pinned_until, where=_m.pinned_until.is_not(None))
 Index("ix_received_account", received.c.account_id, received.c.id)
 Index("ix_received_device", received.c.account_id, received.c.device, received.c.id)
 Index("ix_received_unread", received.c.account_id, received.c.is_read, received.c.id)

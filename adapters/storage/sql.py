@@ -5,7 +5,7 @@ No SQL here and no I/O: an Engine runs the transactions, in groups, each group o
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -21,8 +21,8 @@ from adapters.storage.sql_webhooks import SqlWebhooks
 from adapters.storage.transactions import LAST_ID
 from service.fleet import Device
 from service.lifecycle import Status
-from service.messages import Channel, DeliveryReport, Ids, MtMessage, Receipt, id_of, queue_of, try_of
-from service.ports import Acceptance, SentQuery, Settlement
+from service.messages import WHATSAPP_QUEUE, Channel, DeliveryReport, Ids, MtMessage, Receipt, id_of, queue_of, try_of
+from service.ports import LOOK_AT_MOST, Acceptance, SentQuery, Settlement
 from service.search import Wanted
 
 _FINISHED = frozenset(s for s in Status if s.is_final)
@@ -74,7 +74,7 @@ class SqlStore(SqlKeys, SqlLinks, SqlMailbox, SqlWebhooks, SqlEnrolment):
             idempotency = (acceptance.idempotency.key, acceptance.idempotency.fingerprint, kept, ms(receipt.accepted))
         rows.check(acceptance)
         messages = tuple(map(rows.row_of, acceptance.messages))
-        is_linked = bool(acceptance.links or acceptance.sealed)
+        is_linked = bool(acceptance.links or acceptance.sealed or acceptance.pins)
         operation, links = ("accept_with_links", _linked(acceptance)) if is_linked else ("accept", ())
         account_id = acceptance.messages[0].account_id
         first, used = await self.engine.write(operation, messages, account_id, acceptance.trial_limit, idempotency, *links)
@@ -87,12 +87,35 @@ class SqlStore(SqlKeys, SqlLinks, SqlMailbox, SqlWebhooks, SqlEnrolment):
         # asked of the writing side: after InDoubt only that knows that the lost transaction has ended
         return bool(await self.engine.write("ask", "exists", {"id": id}))
 
-    async def claim(self, *, device: Device, limit: int, now: datetime, leased_until: datetime, leased_by: str) -> list[MtMessage]:
-        claimed = await self.engine.write("claim", _lanes(device), device.id, limit, ms(now), ms(leased_until), leased_by)
+    async def claim(
+        self,
+        *,
+        device: Device,
+        limit: int,
+        now: datetime,
+        leased_until: datetime,
+        leased_by: str,
+        slots: Collection[int] | None = None,
+    ) -> list[MtMessage]:
+        claimed = await self.engine.write("claim", _lanes(device, slots), device.id, limit, ms(now), ms(leased_until), leased_by)
         return [rows.message_of(row) for row in claimed]
 
-    async def next_due(self, device: Device) -> datetime | None:
-        return rows.when_or_none(await self.engine.read("first_due", _lanes(device)))
+    async def next_due(self, device: Device, slots: Collection[int] | None = None) -> datetime | None:
+        return rows.when_or_none(await self.engine.read("first_due", _lanes(device, slots)))
+
+    async def waiting(self, device: Device, now: datetime) -> int:
+        return int(await self.engine.read("count_due", _lanes(device, None), ms(now), LOOK_AT_MOST))
+
+    async def sent_since(self, device: Device, since: datetime, now: datetime) -> list[tuple[int | None, datetime]]:
+        found = await self.engine.read("sent_since", device.account_id, device.id, ms(since), ms(now))
+        return [(0 if queue.endswith(WHATSAPP_QUEUE) else sim, rows.when(at)) for sim, at, queue in found]
+
+    async def release(self, now: datetime, device: str | None = None) -> list[int]:
+        if device is None:
+            freed = await self.engine.write("ask", "release_ended", {"now": ms(now)})
+        else:
+            freed = await self.engine.write("ask", "release_of_device", {"device": device})
+        return sorted({account_id for (account_id,) in freed})
 
     async def settle(self, settlement: Settlement) -> None:
         told, now = settlement.status, ms(settlement.now)
@@ -160,16 +183,18 @@ class SqlStore(SqlKeys, SqlLinks, SqlMailbox, SqlWebhooks, SqlEnrolment):
         return [rows.device_of(row) for row in await self.engine.read("ask", "devices", {})]
 
 
-def _lanes(device: Device) -> tuple[tuple[str, int], ...]:
-    """The device's own queue and its account's pool, for each SIM that it has and for messages that leave the SIM to us (0); with WhatsApp
-    the same two again."""
+def _lanes(device: Device, slots: Collection[int] | None) -> tuple[tuple[str, int], ...]:
+    """The device's own queue and its account's pool, for each SIM that it has, or may use, and for messages that leave the SIM to us (0);
+    with WhatsApp the same two again."""
     queues = (device.id, queue_of(device.account_id, None))
-    lanes = tuple((queue, sim) for queue in queues for sim in range(device.sims + 1))
+    usable = device.slots if slots is None else slots
+    lanes = tuple((queue, sim) for queue in queues for sim in (0, *usable)) if slots is None or slots else ()
     if not device.whatsapp:
         return lanes
     return (*lanes, *((queue_of(device.account_id, wanted, Channel.WHATSAPP), 0) for wanted in (device.id, None)))
 
 
-def _linked(acceptance: Acceptance) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-    """Rows of links, rows of sealed."""
-    return tuple(map(row_of, acceptance.links)), (row_of(acceptance.sealed),) if acceptance.sealed else ()
+def _linked(acceptance: Acceptance) -> tuple[tuple[Any, ...], ...]:
+    """Rows of links, rows of sealed, pins."""
+    pins = tuple({"id": pin.id, "device": pin.device, "sim": pin.sim, "until": ms(pin.until)} for pin in acceptance.pins)
+    return tuple(map(row_of, acceptance.links)), (row_of(acceptance.sealed),) if acceptance.sealed else (), pins

@@ -75,10 +75,18 @@ def _compile(element: Executable, dialect: Dialect) -> Statement:
 
 def _all(dialect: str) -> Mapping[str, Executable]:
     upsert = upsert_postgresql if dialect == "postgresql" else upsert_sqlite
-    always = {**_accepting(upsert), **_sending(), **_taking(), **_reporting(), **_reading(), **_receiving(upsert), **_owning(upsert)}
-    from adapters.storage import statements_mailbox, statements_search  # they use the words of this file
+    always = {
+        **_accepting(upsert),
+        **_sending(),
+        **_taking(),
+        **_reporting(),
+        **_reading(),
+        **_receiving(upsert),
+        **_owning(upsert),
+    }
+    from adapters.storage import statements_limits, statements_mailbox, statements_search  # they use the words of this file
 
-    always |= {**linking(), **statements_keys.statements(upsert), **statements_mailbox.statements(upsert)}
+    always |= {**statements_limits.statements(), **linking(), **statements_keys.statements(upsert), **statements_mailbox.statements(upsert)}
     always |= {**statements_search.statements(upsert, dialect), **statements_enrolment.statements(upsert)}
     return {**always, **_asking(upsert, dialect), **statements_webhooks.statements()}
 
@@ -134,7 +142,8 @@ def _accepting(upsert: Any) -> dict[str, Executable]:
 
 # plain texts, since other processes and JSON are told: SQLAlchemy's own kind of text is not taken there
 _LATER = ("resends", "taken", "in_doubt", "sim")
-MESSAGE_COLUMNS = tuple("".join(c.name) for c in schema.messages.c if c.name not in _LATER and not c.name.startswith("leased"))
+_OF_THE_QUEUE = ("leased", "pinned")
+MESSAGE_COLUMNS = tuple("".join(c.name) for c in schema.messages.c if c.name not in _LATER and not c.name.startswith(_OF_THE_QUEUE))
 """those that are given when a message is accepted"""
 ROW_COLUMNS = (*MESSAGE_COLUMNS, *_LATER)
 """those that a message is read from"""

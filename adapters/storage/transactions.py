@@ -126,6 +126,20 @@ def first_due(lanes: Sequence[tuple[str, int]]) -> Transaction:
     return min((due for (due,) in chain.from_iterable(found)), default=None)
 
 
+def count_due(lanes: Sequence[tuple[str, int]], now: int, limit: int) -> Generator[Ask, Answer, int]:
+    found = yield "count_due", [{"queue": queue, "sim": sim, "now": now, "limit": limit} for queue, sim in lanes]
+    return sum(count for ((count,),) in found)
+
+
+def sent_since(account_id: int, device: str, since: int, now: int) -> Generator[Ask, Answer, list[Row]]:
+    """A SIM, a time and a queue for each message that the device has sent or has in its hands."""
+    asked = {"account_id": account_id, "device": device, "since": since, "now": now}
+    [sent] = yield "sent_since", [asked]
+    [taken] = yield "taken_since", [asked]
+    [leased] = yield "leased_now", [asked]
+    return [*sent, *taken, *leased]
+
+
 def recover(now: int, leased_by: str | None, deduplicating: Sequence[str]) -> Generator[Ask, Answer, list[str]]:
     """Returns the guids of those whose outcome nobody knows."""
     if leased_by is None:
@@ -179,6 +193,8 @@ OPERATIONS: Mapping[str, Callable[..., Transaction]] = {
     "report": report,
     "acknowledge": acknowledge,
     "first_due": first_due,
+    "count_due": count_due,
+    "sent_since": sent_since,
     "recover": recover,
     "expire": expire,
     **transactions_mailbox.OPERATIONS,

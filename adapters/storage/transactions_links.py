@@ -18,12 +18,15 @@ def operations(accept: Callable[..., Transaction]) -> Mapping[str, Callable[...,
         idempotency: Any,
         links: Sequence[Any],
         sealed: Sequence[Any],
+        pins: Sequence[Any],
     ) -> Transaction:
         first, used = yield from accept(messages, account_id, trial_limit, idempotency)
         if first is None and links:
             yield "insert_link", links
         if first is None and sealed:
             yield "insert_sealed", sealed
+        if first is None and pins:
+            yield "pin", pins
         return first, used
 
     return {"accept_with_links": accept_with_links, "count_clicks": count_clicks, "forget_links": forget_links}

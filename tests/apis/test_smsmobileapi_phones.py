@@ -204,7 +204,9 @@ async def test_phones_are_listed() -> None:
     at.fleet.heard(ONE, battery=87, version="1.2")
     answer = await at.get("/gateway/mobile/list", apikey=KEY)
     row = {"sid": ONE, "sIdentifiant": ONE, "label": "Office", "phone_number": "+32495000001", "battery": "87", "version": "1.2"}
-    expected = {"result": {"error": "0", "mobiles": [{**row, "date": "2026-03-20 22:07:44", "online": True}]}}
+    expected = {
+        "result": {"error": "0", "mobiles": [{**row, "date": "2026-03-20 22:07:44", "online": True, "waiting": 0, "waiting_reason": ""}]}
+    }
     assert answer.body.decode() == compact(json.dumps(expected))
 
 

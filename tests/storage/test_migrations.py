@@ -50,6 +50,7 @@ def test_the_migrated_tables_are_those_of_the_schema(engine: Engine) -> None:
         "ix_messages_silent": "taken IS NOT NULL",
         "ix_messages_sent": "sent IS NOT NULL",
         "ix_messages_sent_to": "sent IS NOT NULL",
+        "ix_messages_pinned": "pinned_until IS NOT NULL",
     }
 
 

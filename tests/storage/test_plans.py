@@ -25,6 +25,10 @@ Plan = Callable[[str], str]
 """the plan of a statement, by its name"""
 
 INDEX = {
+    "sent_since": "ix_messages_sent",
+    "leased_now": "ix_messages_leased",
+    "release_ended": "ix_messages_pinned",
+    "pin": "pk_messages",
     "due_in_lane": "ix_messages_waiting",
     "first_due": "ix_messages_waiting",
     "take": "pk_messages",
@@ -213,8 +217,9 @@ def test_sqlite_finds_what_the_mailbox_asks_for(sqlite_plan: Plan, name: str) ->
     assert "SCAN" not in plan
 
 
-def test_sqlite_claims_a_lane_by_all_of_its_key(sqlite_plan: Plan) -> None:
-    assert "(queue=? AND wanted_sim=? AND due<?)" in sqlite_plan("due_in_lane")
+@pytest.mark.parametrize("name", ["due_in_lane", "count_due"])
+def test_sqlite_looks_into_a_lane_by_all_of_its_key(sqlite_plan: Plan, name: str) -> None:
+    assert "(queue=? AND wanted_sim=? AND due<?)" in sqlite_plan(name)
 
 
 @pytest.fixture(scope="module", params=["analyzed", "young"])

@@ -291,6 +291,7 @@ _ACCOUNT: dict[str, Any] = {
     "validity_s": 1,
     "trial_limit": None,
     "resend_unknown": False,
+    "sticky": False,
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from alembic import op
 
 revision = "0011"
-down_revision = "0009"
+down_revision = "0010"
 
 _INTO = (
     "INSERT INTO webhook_deliveries (webhook_id, account_id, type, subject, number, text, device, sim, error, occurred, created) "
