@@ -85,7 +85,7 @@ async def start(settings: Settings, log: Any, opened: AsyncExitStack) -> Running
     await staff.start()
     noting = asyncio.create_task(reactor.every(NOTE_USED_S, gateway.accounts.note_used, log))
     opened.callback(noting.cancel)
-    looking = asyncio.create_task(reactor.every(LOOK_FOR_SILENCE_S, lambda: _look_for_silence(gateway.pulls, fleet), log))
+    looking = asyncio.create_task(reactor.every(LOOK_FOR_SILENCE_S, lambda: look_for_silence(gateway.pulls, fleet), log))
     opened.callback(looking.cancel)
     opened.push_async_callback(await control.listen(folder.path, gateway, log=log))
     urls = await _listen(settings, gateway, log, opened)
@@ -185,7 +185,7 @@ def _dismisser(staff: Staff, pulls: Pulls) -> Callable[[Device], Awaitable[None]
     return dismiss
 
 
-async def _look_for_silence(pulls: Pulls, fleet: Fleet) -> None:
+async def look_for_silence(pulls: Pulls, fleet: Fleet) -> None:
     """Also writes down now and then which of the devices that call us were there, so that after a restart it is known since when not."""
     pulls.sweep()
     for id, seen in pulls.to_write().items():

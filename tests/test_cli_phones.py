@@ -12,6 +12,7 @@ from adapters.cli_phones import reached_at, warnings
 from adapters.commands import load
 from adapters.lan import own_names
 from adapters.settings import read
+from run_server import look_for_silence
 from service.errors import Invalid, NotFound, Refused
 from tests.apis.smsgate_peer import House
 from tests.fakes import START, on_the_loop
@@ -60,6 +61,17 @@ async def test_of_a_phone_that_was_not_heard_of_it_is_said_when_it_was_last_ther
     house.pulls.drop(phone.id)
     [row] = await do(house, "devices.list")
     assert row["last_seen"] == "2026-03-19T12:00:00Z"
+
+
+@on_the_loop
+async def test_when_a_phone_was_seen_is_on_disk_and_one_that_fell_silent_is_offline() -> None:
+    house = House()
+    phone = await house.joined()
+    house.clock.advance(1801)
+    await look_for_silence(house.pulls, house.fleet)
+    [kept] = await house.store.devices()
+    assert kept.config == {"seen": "2026-03-20T12:00:00+00:00"}
+    assert not house.fleet.is_online(phone.id)
 
 
 @on_the_loop

@@ -506,6 +506,9 @@ async def test_nobody_speaks_for_a_phone_without_its_secret_and_whoever_tries_is
         assert (await phone.post("sms:received", PAYLOAD, secret=secret)).status in (401, 404)
     statuses = [(await phone.post("sms:received", PAYLOAD, secret="x")).status for _ in range(60)]
     assert statuses[-1] == 429
+    modem = house.connect("8899aabbccddeeff").device.id
+    for path in (f"{modem}/x", f"{modem}/", modem, ""):
+        assert (await house.say(phone.request("POST", f"{BASE}/hooks/{path}", PAYLOAD, ""))).status in (404, 429)
     assert (await phone.post("sms:received", PAYLOAD)).status == 200, "the phone itself is let in"
     assert len(house.store.inbox) == 1
 
