@@ -102,7 +102,7 @@ class MemoryStore(MemoryKeys, MemoryLinks, MemoryMailbox, MemoryWebhooks):
         return min((m.due for m in self._waiting(device) if m.due is not None), default=None)
 
     def _waiting(self, device: Device) -> list[MtMessage]:
-        channels = [Channel.SMS, *[Channel.WHATSAPP] * device.whatsapp]
+        channels = [*[Channel.SMS] * bool(device.sims), *[Channel.WHATSAPP] * device.whatsapp]
         queues = [queue_of(device.account_id, wanted, channel) for wanted in (device.id, None) for channel in channels]
         ids = set().union(*(self._queues[queue] for queue in queues))
         return [m for m in map(self._messages.__getitem__, ids) if (m.wanted_sim or 0) <= device.sims]

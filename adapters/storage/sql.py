@@ -146,7 +146,7 @@ def _lanes(device: Device) -> tuple[tuple[str, int], ...]:
     """The device's own queue and its account's pool, for each SIM that it has and for messages that leave the SIM to us (0); with WhatsApp
     the same two again."""
     queues = (device.id, queue_of(device.account_id, None))
-    lanes = tuple((queue, sim) for queue in queues for sim in range(device.sims + 1))
+    lanes = tuple((queue, sim) for queue in queues for sim in range(device.sims + 1)) if device.sims else ()
     if not device.whatsapp:
         return lanes
     return (*lanes, *((queue_of(device.account_id, wanted, Channel.WHATSAPP), 0) for wanted in (device.id, None)))
