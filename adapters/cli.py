@@ -14,6 +14,7 @@ from adapters import settings as setting
 from adapters.cli_accounts import accounts, devices, log, send
 from adapters.cli_keys import keys, oauth
 from adapters.cli_webhooks import webhooks
+from adapters.cli_whatsapp import whatsapp
 from adapters.demo import run_demo
 from adapters.settings import Settings, SettingsError
 
@@ -82,5 +83,5 @@ def _read(config: Path | None, flags: dict[str, Any]) -> Settings:
         sys.exit(WRONG_SETTINGS)
 
 
-for _command in (accounts, keys, oauth, devices, webhooks, send, log):
+for _command in (accounts, keys, oauth, devices, whatsapp, webhooks, send, log):
     dragoman.add_command(_command)
