@@ -173,7 +173,8 @@ def _meta_error(error: Mapping[str, Any]) -> str:
 
 
 def _meta_incoming(said: Mapping[str, Any]) -> Incoming | None:
-    id, sender, text = said.get("id"), said.get("from"), _of(said, "text").get("body")
+    # since 2026 the number is withheld of who goes by a name, and an id takes its place
+    id, sender, text = said.get("id"), said.get("from") or said.get("from_user_id"), _of(said, "text").get("body")
     if said.get("type") != "text":
         # what has no text is not lost without a word
         text = f"[{said.get('type')}]" + (f" {caption}" if (caption := _caption(said)) else "")

@@ -139,6 +139,7 @@ CLOUD_CALLS: list[tuple[upstreams.Hook, list[Any]]] = [
     (upstreams.CloudApi().failed("wamid.1", 131047, "Re-engagement"), [Told(id="wamid.1", state="failed", at=AT, error="131047: Re-engagement")]),
     (upstreams.CloudApi().status("wamid.1", "deleted"), []),
     (upstreams.CloudApi().message("32495898697", "Hi é"), [Incoming(id="wamid.in", sender="+32495898697", text="Hi é", at=AT)]),
+    (upstreams.CloudApi().message("", "Hi"), [Incoming(id="wamid.in", sender="BE.13491208655302741918", text="Hi", at=AT)]),
     (
         upstreams.CloudApi().message("32495898697", "", type="image", image={"caption": "our door", "id": "9"}),
         [Incoming(id="wamid.in", sender="+32495898697", text="[image] our door", at=AT)],
