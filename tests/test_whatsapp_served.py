@@ -39,7 +39,9 @@ def test_sms_and_whatsapp_give_two_rows_and_both_reports(tmp_path: Path, upstrea
     data = tmp_path / "data"
     with serve(upstream) as url, server(data, DRAGOMAN_SIMULATOR="1") as running:
         for name in ("key", "secret"):
-            (tmp_path / name).write_text(getattr(upstream, {"key": "token"}.get(name, "app_secret") if isinstance(upstream, CloudApi) else name))
+            (tmp_path / name).write_text(
+                getattr(upstream, {"key": "token"}.get(name, "app_secret") if isinstance(upstream, CloudApi) else name)
+            )
         if isinstance(upstream, CloudApi):
             given = ("add-cloud", upstream.number_id, "--token-file", str(tmp_path / "key"), "--app-secret-file", str(tmp_path / "secret"))
             made = command(data, "whatsapp", *given, "--url", url)

@@ -52,7 +52,9 @@ class _Hooks:
         if not token or not hmac.compare_digest(asked.get("hub.verify_token", "").encode(), token.encode()):
             raise Trouble(403, "forbidden", "this is not the verify token that was made for this device")
         challenge = asked.get("hub.challenge", "")
-        return Reply(challenge.encode("latin-1"), content_type="text/plain; charset=utf-8", headers=(("X-Content-Type-Options", "nosniff"),))
+        return Reply(
+            challenge.encode("latin-1"), content_type="text/plain; charset=utf-8", headers=(("X-Content-Type-Options", "nosniff"),)
+        )
 
     async def take(self, call: Call) -> Reply:
         device, secrets = await self._device(call)

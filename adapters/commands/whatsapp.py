@@ -60,7 +60,9 @@ async def key(gateway: Gateway, arguments: Arguments) -> dict[str, Any]:
 async def _add(gateway: Gateway, arguments: Arguments, config: dict[str, str], given: dict[str, str], label: str) -> Device:
     account = await keys.account_named(gateway.accounts, text(arguments, "account", "default"))
     device = Device(id=new_device_id(), account_id=account.id, kind=KIND, label=text(arguments, "label", label), sims=0, whatsapp=True)
-    device = replace(device, phone_number=text_or_none(arguments, "number"), config={name: value for name, value in config.items() if value})
+    device = replace(
+        device, phone_number=text_or_none(arguments, "number"), config={name: value for name, value in config.items() if value}
+    )
     await gateway.fleet.keep(device)
     await gateway.enrolment.set_secrets(device.id, given)
     await gateway.fleet.link(device)

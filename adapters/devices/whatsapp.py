@@ -39,9 +39,7 @@ class WhatsApp:
     window = 16
     submit_timeout_s = ANSWER_S + 10
 
-    def __init__(
-        self, device: Device, dialect: Dialect, connect: Callable[[], httpx.AsyncClient], *, sleep: Sleep = asyncio.sleep
-    ) -> None:
+    def __init__(self, device: Device, dialect: Dialect, connect: Callable[[], httpx.AsyncClient], *, sleep: Sleep = asyncio.sleep) -> None:
         """`connect` makes a client that knows the upstream's URL."""
         self.device = device
         self._dialect = dialect

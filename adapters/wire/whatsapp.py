@@ -93,7 +93,7 @@ class Dialect(Protocol):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CloudApi:
-    """Meta's Cloud API. With a template every text is its first parameter: outside the 24 hours after a person wrote, Meta takes nothing else."""
+    """With a template every text is its first parameter: outside the 24 hours after a person wrote, Meta takes nothing else."""
 
     phone_number_id: str
     token: str = field(repr=False)
@@ -270,7 +270,10 @@ def _waha_incoming(said: Mapping[str, Any]) -> Incoming | None:
     number, _, server = sender.partition("@")
     # a @lid hides the number: it is kept as it came
     return Incoming(
-        id=id, sender=sender if server == "lid" else _number(number), text=text if isinstance(text, str) else "", at=_instant(said.get("timestamp"))
+        id=id,
+        sender=sender if server == "lid" else _number(number),
+        text=text if isinstance(text, str) else "",
+        at=_instant(said.get("timestamp")),
     )
 
 

@@ -107,7 +107,10 @@ async def test_reports_of_waha() -> None:
 @on_the_loop
 async def test_what_somebody_writes_is_in_the_inbox_once() -> None:
     house = await House().open()
-    for hook, device in ((house.meta.message("32495898697", "Hi é"), house.cloud), (house.local.message("32470000000@c.us", "Hello"), house.waha)):
+    for hook, device in (
+        (house.meta.message("32495898697", "Hi é"), house.cloud),
+        (house.local.message("32470000000@c.us", "Hello"), house.waha),
+    ):
         for _ in range(2):
             assert (await house.call(device, hook)).status == 200
     kept = await house.at.store.inbox_of(InboxQuery(account_id=1))

@@ -53,8 +53,7 @@ def test_pywa_reads_what_our_cloud_api_calls() -> None:
 
 def test_waha_sends_by_our_waha() -> None:
     upstream = Waha()
-    with serve(upstream) as url:
-        client = waha.WahaClient(base_url=url, api_key=upstream.key)
+    with serve(upstream) as url, waha.WahaClient(base_url=url, api_key=upstream.key) as client:
         client.messages.send_text(chat_id="32495898697@c.us", text="Hi é")
         assert [(to, text) for _, to, text in upstream.sent] == [("32495898697@c.us", "Hi é")]
         assert client.sessions.get("default").status == "WORKING"

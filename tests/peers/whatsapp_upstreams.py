@@ -76,7 +76,10 @@ class CloudApi:
     def _call(self, value: dict[str, Any]) -> Hook:
         metadata = {"display_phone_number": "15550783881", "phone_number_id": self.number_id}
         value = {"messaging_product": "whatsapp", "metadata": metadata, **value}
-        body = {"object": "whatsapp_business_account", "entry": [{"id": "102290129340398", "changes": [{"value": value, "field": "messages"}]}]}
+        body = {
+            "object": "whatsapp_business_account",
+            "entry": [{"id": "102290129340398", "changes": [{"value": value, "field": "messages"}]}],
+        }
         return self.signed(json.dumps(body).encode())
 
     def signed(self, body: bytes) -> Hook:

@@ -118,7 +118,9 @@ def test_whether_it_could_send(dialect: Dialect, status: int, body: object, up: 
 
 
 @pytest.mark.parametrize(
-    ("dialect", "hook"), [(META, upstreams.CloudApi().status("wamid.1", "sent")), (WAHA, upstreams.Waha().ack("true_1", 1))], ids=["cloud", "waha"]
+    ("dialect", "hook"),
+    [(META, upstreams.CloudApi().status("wamid.1", "sent")), (WAHA, upstreams.Waha().ack("true_1", 1))],
+    ids=["cloud", "waha"],
 )
 def test_only_what_is_signed_is_genuine(dialect: Dialect, hook: upstreams.Hook) -> None:
     _, body = hook
@@ -136,7 +138,10 @@ CLOUD_CALLS: list[tuple[upstreams.Hook, list[Any]]] = [
     (upstreams.CloudApi().status("wamid.1", "sent"), [Told(id="wamid.1", state="sent", at=AT)]),
     (upstreams.CloudApi().status("wamid.1", "delivered"), [Told(id="wamid.1", state="delivered", at=AT)]),
     (upstreams.CloudApi().status("wamid.1", "read"), [Told(id="wamid.1", state="delivered", at=AT)]),
-    (upstreams.CloudApi().failed("wamid.1", 131047, "Re-engagement"), [Told(id="wamid.1", state="failed", at=AT, error="131047: Re-engagement")]),
+    (
+        upstreams.CloudApi().failed("wamid.1", 131047, "Re-engagement"),
+        [Told(id="wamid.1", state="failed", at=AT, error="131047: Re-engagement")],
+    ),
     (upstreams.CloudApi().status("wamid.1", "deleted"), []),
     (upstreams.CloudApi().message("32495898697", "Hi é"), [Incoming(id="wamid.in", sender="+32495898697", text="Hi é", at=AT)]),
     (upstreams.CloudApi().message("", "Hi"), [Incoming(id="wamid.in", sender="BE.13491208655302741918", text="Hi", at=AT)]),
@@ -182,11 +187,18 @@ def test_calls_of_waha(hook: upstreams.Hook, events: list[Any]) -> None:
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(["delivered", "message", "message.ack", "default", "text"]),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.sampled_from(["delivered", "message", "message.ack", "default", "text"]),
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
-            st.sampled_from(["entry", "changes", "value", "statuses", "messages", "metadata", "phone_number_id", "id", "from", "text", "body"])
+            st.sampled_from(
+                ["entry", "changes", "value", "statuses", "messages", "metadata", "phone_number_id", "id", "from", "text", "body"]
+            )
             | st.sampled_from(["event", "payload", "session", "ack", "status", "timestamp", "error", "key", "errors", "code", "type"]),
             inner,
             max_size=5,
