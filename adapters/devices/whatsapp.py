@@ -1,7 +1,8 @@
 """WhatsApp as a device: Meta's Cloud API, or a WAHA server that the user runs (adapters/wire/whatsapp.py has both dialects).
 
-Its device has no SIM slots, so that only messages whose channel is WhatsApp come here. What becomes of them comes by calls to us (adapters/apis/whatsapp_hooks.py). It is
-online while the upstream says that it could send: it is asked once a minute, and after a lost connection more often.
+Its device has no SIM slots, so that only messages whose channel is WhatsApp come here. What becomes of them comes by calls to us
+(adapters/apis/whatsapp_hooks.py). It is online while the upstream says that it could send: it is asked once a minute, and more often
+while it is away.
 """
 
 from __future__ import annotations
