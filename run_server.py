@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
-from adapters import cli, control, devices, reactor
+from adapters import cli, control, devices, open_files, reactor
 from adapters.apis import ApiSettings, load
 from adapters.bundle import gateway_over
 from adapters.data_folder import DataFolder, FolderInUse, open_folder
@@ -30,11 +30,13 @@ from service.fleet import Device, Fleet
 from service.gateway import Gateway
 from service.guesses import Guesses
 from service.ports import Driver, Store
+from service.pulling import SEEN, Pulls
 from service.webhooks import Webhooks
 
 FIRST_ACCOUNT = "default"
 DRAIN_S = 10.0
 NOTE_USED_S = 20.0
+LOOK_FOR_SILENCE_S = 10.0
 
 
 @dataclass(kw_only=True, slots=True)
@@ -62,12 +64,14 @@ async def start(settings: Settings, log: Any, opened: AsyncExitStack) -> Running
     fleet = Fleet(store=store)
     gateway = _gateway(store, fleet, settings, folder, log)
     gateway.outcome.on_unknown = lambda report: _unknown_report(log, report.device)
+    gateway.pulls.on_trouble = lambda device, why: log.warning("device_in_trouble", device=device, why=why)
     opened.push_async_callback(gateway.links.close)
     account = await _first_account(store, folder, settings, log)
     staff = await _staff(gateway, settings, folder, account, log)
     await _keep_house(store, folder, staff, log, opened)
     gateway.submission.on_queued = gateway.mailbox.on_queued = staff.queued
-    fleet.on_link, fleet.on_unlink = staff.engage, staff.dismiss
+    gateway.mailbox.on_cancel = gateway.pulls.cancel
+    fleet.on_link, fleet.on_unlink = staff.engage, _dismisser(staff, gateway.pulls)
     teller = _tell_webhooks(gateway.webhooks, log, opened)
 
     def changed(device: str) -> None:
@@ -79,6 +83,8 @@ async def start(settings: Settings, log: Any, opened: AsyncExitStack) -> Running
     await staff.start()
     noting = asyncio.create_task(reactor.every(NOTE_USED_S, gateway.accounts.note_used, log))
     opened.callback(noting.cancel)
+    looking = asyncio.create_task(reactor.every(LOOK_FOR_SILENCE_S, lambda: _look_for_silence(gateway.pulls, fleet), log))
+    opened.callback(looking.cancel)
     opened.push_async_callback(await control.listen(folder.path, gateway, log=log))
     urls = await _listen(settings, gateway, log, opened)
     # what is there now stays, so no later collection need look at it: each full one cost 60 ms and showed in p99
@@ -144,7 +150,7 @@ async def _staff(gateway: Gateway, settings: Settings, folder: DataFolder, accou
     """A worker for each device that this process speaks to; none of them works yet."""
     dispatch, store, fleet = gateway.outcome.dispatch, gateway.store, gateway.fleet
     kinds = devices.load()
-    tools = devices.Tools(clock=utc_now, folder=folder.path, options={simulator.KIND: settings.simulator_behaviour})
+    tools = devices.Tools(clock=utc_now, folder=folder.path, pulls=gateway.pulls, options={simulator.KIND: settings.simulator_behaviour})
 
     async def build(device: Device) -> Driver | None:
         if device.kind not in kinds:
@@ -166,6 +172,21 @@ async def _staff(gateway: Gateway, settings: Settings, folder: DataFolder, accou
     return staff
 
 
+def _dismisser(staff: Staff, pulls: Pulls) -> Callable[[Device], Awaitable[None]]:
+    async def dismiss(device: Device) -> None:
+        await staff.dismiss(device)
+        pulls.drop(device.id)
+
+    return dismiss
+
+
+async def _look_for_silence(pulls: Pulls, fleet: Fleet) -> None:
+    """Also writes down now and then which of the devices that call us were there, so that after a restart it is known since when not."""
+    pulls.sweep()
+    for id, seen in pulls.to_write().items():
+        await fleet.note(id, **{SEEN: seen.isoformat(timespec="seconds")})
+
+
 def _simulated(settings: Settings, folder: DataFolder, fleet: Fleet, account: Account) -> Iterator[Device]:
     """As many as the setting says; each keeps its id and what was decided about it over a restart."""
     for number in range(1, settings.simulator + 1):
@@ -184,7 +205,8 @@ async def _keep_house(store: Store, folder: DataFolder, staff: Staff, log: Any, 
 
 async def _listen(settings: Settings, gateway: Gateway, log: Any, opened: AsyncExitStack) -> list[str]:
     api_settings = ApiSettings(public_url=settings.public_url, listens_on=settings.listen[0], legacy_errors=settings.legacy_errors)
-    door = FrontDoor(load(gateway, api_settings), limits=Limits(body=settings.body_limit), log=log)
+    limits = Limits(body=settings.body_limit, connections=open_files.room_for(settings.connections, log))
+    door = FrontDoor(load(gateway, api_settings), limits=limits, log=log)
     opened.push_async_callback(door.drain, DRAIN_S)
     urls = []
     for address in settings.listen:

@@ -8,12 +8,14 @@ from datetime import timedelta
 from adapters.aes_gcm import AesGcm
 from adapters.apis._smsmobileapi_webhooks import FORMATS
 from adapters.data_folder import DataFolder
+from adapters.passwords import Argon2
 from adapters.poster import Poster
 from adapters.reactor import utc_now
 from adapters.sealing import Sealing, secret_key
 from adapters.settings import Settings
 from service.accounts import Accounts
 from service.dispatch import Dispatch
+from service.enrolment import Enrolment
 from service.fleet import Fleet
 from service.gateway import Gateway
 from service.guesses import Guesses
@@ -21,6 +23,7 @@ from service.links import Links
 from service.mailbox import Mailbox
 from service.outcome import Outcome
 from service.ports import Store
+from service.pulling import Pulls
 from service.submission import Submission
 from service.webhooks import Webhooks
 
@@ -38,20 +41,23 @@ def gateway_over(store: Store, fleet: Fleet, settings: Settings, folder: DataFol
         sealed_lifetime=timedelta(days=settings.sealed_message_days),
     )
     dispatch = Dispatch(store=store, clock=utc_now, node=folder.node, sleep=asyncio.sleep)
+    key = secret_key(settings.secret_key_file or folder.path / SECRET_KEY, make=settings.secret_key_file is None)
+    accounts = Accounts(store=store, clock=utc_now, guesses=guesses)
     return Gateway(
-        accounts=Accounts(store=store, clock=utc_now, guesses=guesses),
+        accounts=accounts,
         submission=Submission(store=store, fleet=fleet, clock=utc_now, links=links),
         mailbox=Mailbox(store=store, fleet=fleet, clock=utc_now),
         fleet=fleet,
         clock=utc_now,
         store=store,
         links=links,
-        webhooks=_webhooks(store, settings, folder),
         outcome=Outcome(store=store, fleet=fleet, dispatch=dispatch, clock=utc_now),
+        pulls=Pulls(clock=utc_now),
+        webhooks=_webhooks(store, settings, folder, key),
+        enrolment=Enrolment(store=store, accounts=accounts, fleet=fleet, sealer=Sealing(key, "device"), hasher=Argon2(), clock=utc_now),
     )
 
 
-def _webhooks(store: Store, settings: Settings, folder: DataFolder) -> Webhooks:
-    key = secret_key(settings.secret_key_file or folder.path / SECRET_KEY, make=settings.secret_key_file is None)
+def _webhooks(store: Store, settings: Settings, folder: DataFolder, key: bytes) -> Webhooks:
     poster, sealer = Poster(settings.webhook_networks), Sealing(key, "webhook")
     return Webhooks(store=store, poster=poster, sealer=sealer, formats=FORMATS, clock=utc_now, node=folder.node)

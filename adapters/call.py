@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from adapters.fields import BadFields, decode
 from service.errors import Refused
@@ -63,10 +64,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A whole answer. Content-Length, X-Request-Id, Date and Connection are the front door's to add.
-
-    An answer that goes on (server-sent events) would be a subclass with an async iterator, and `http1.Connection.answer` its one reader.
-    """
+    """A whole answer. Content-Length, X-Request-Id, Date and Connection are the front door's to add."""
 
     body: bytes
     status: int = 200
@@ -80,6 +78,30 @@ class Reply:
                 raise ValueError(f"the header {name} has a character that no header may have")
 
 
+class Pipe(Protocol):
+    """The open end of an answer that goes on. Once it is closed, or the client has gone, nothing that is done to it does anything."""
+
+    def write(self, data: bytes) -> None:
+        """A client that has left more than 64 KiB unread does not get it, and is disconnected."""
+        ...
+
+    def close(self) -> None:
+        """The answer is complete; the connection ends with it."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stream(Reply):
+    """An answer that goes on, such as server-sent events. `body` is its first piece; a HEAD gets the head alone."""
+
+    body: bytes = b""
+    content_type: str = "text/event-stream"
+    opened: Callable[[Pipe], Callable[[], None]]
+    """called once the head is out; what it returns is called once, soon after the stream has ended, whoever ended it"""
+    keepalive: bytes = b":keepalive\n\n"
+    """written after each 15 s without other output"""
+
+
 Handler = Callable[[Call], Awaitable[Reply]]
 
 
@@ -90,6 +112,8 @@ class Route:
     path: str
     handler: Handler
     methods: frozenset[str] = frozenset({"GET", "POST"})
+    is_secret: bool = False
+    """whether what a caller asks for below a path ending in "/*" must not be logged"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

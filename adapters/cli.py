@@ -12,6 +12,7 @@ import click
 
 from adapters import settings as setting
 from adapters.cli_accounts import accounts, devices, log, send
+from adapters.cli_enrolment import code, password, token
 from adapters.cli_keys import keys, oauth
 from adapters.cli_webhooks import webhooks
 from adapters.cli_whatsapp import whatsapp
@@ -83,5 +84,8 @@ def _read(config: Path | None, flags: dict[str, Any]) -> Settings:
         sys.exit(WRONG_SETTINGS)
 
 
+accounts.add_command(password)
+devices.add_command(token)
+devices.add_command(code)
 for _command in (accounts, keys, oauth, devices, whatsapp, webhooks, send, log):
     dragoman.add_command(_command)

@@ -26,9 +26,11 @@ def target(url: bytes) -> tuple[str, bytes]:
     return path.decode("latin-1").rstrip("/") or "/"[: len(url)], query
 
 
-def answer_head(status: int, content_type: str, length: int, headers: Sequence[tuple[str, str]]) -> bytes:
-    """Up to and with the blank line. 204 and 304 have no body, and so neither type nor length."""
+def answer_head(status: int, content_type: str, length: int | None, headers: Sequence[tuple[str, str]]) -> bytes:
+    """Up to and with the blank line. 204 and 304 have no body, and so neither type nor length; the length of one that goes on is None."""
     lines = [f"HTTP/1.1 {_STATUS.get(status) or status}", *[f"{name}: {value}" for name, value in headers]]
     if status not in BODILESS:
-        lines += (f"Content-Type: {content_type}", f"Content-Length: {length}")
+        lines.append(f"Content-Type: {content_type}")
+        if length is not None:
+            lines.append(f"Content-Length: {length}")
     return "\r\n".join([*lines, "\r\n"]).encode("latin-1")

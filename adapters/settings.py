@@ -126,6 +126,9 @@ class Settings(BaseModel):
     secret_key_file: Annotated[
         Path | None, Field(description="the file with the key that seals secrets; secret.key in the data folder when not given")
     ] = None
+    connections: Annotated[
+        int, Field(ge=10, le=1_000_000, description="how many connections of callers and phones may be open at a time")
+    ] = 16_000
     body_limit: Annotated[int, Field(ge=1024, le=64 << 20, description="the largest request body, in bytes")] = 1 << 20
 
 

@@ -25,11 +25,12 @@ import orjson
 from twisted.internet import protocol
 from twisted.internet.interfaces import IAddress, IDelayedCall, IReactorTime
 
-from adapters.call import Api, Call, Handler, Reply, Route, Trouble
+from adapters.call import Api, Call, Handler, Pipe, Reply, Route, Stream, Trouble
 from adapters.http1 import Connection, Limits
+from adapters.http_stream import Streams
 from service.errors import Refused
 
-__all__ = ["Api", "Call", "FrontDoor", "Handler", "Limits", "Log", "Reply", "Route", "Trouble"]
+__all__ = ["Api", "Call", "FrontDoor", "Handler", "Limits", "Log", "Pipe", "Reply", "Route", "Stream", "Trouble"]
 
 _LIMITS = Limits()
 _SWEEP_S = 1
@@ -50,6 +51,8 @@ class _Place:
     api: Api
     handlers: dict[str, Handler]
     """by method"""
+    shown: str = ""
+    """what is logged instead of a path below it, if that is a secret"""
 
     @property
     def allow(self) -> str:
@@ -72,6 +75,7 @@ class FrontDoor(protocol.ServerFactory):
         self._log = log
         self._clock = clock or _the_reactor()
         self.seconds: Callable[[], float] = self._clock.seconds
+        self.streams = Streams(self.seconds, self._log_failure)
         self._places, self._prefixes = _plan(apis)
         self._connections: set[Connection] = set()
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -106,6 +110,7 @@ class FrontDoor(protocol.ServerFactory):
         now = self.seconds()
         for connection in list(self._connections):
             connection.overdue(now)
+        self.streams.keep_alive(self.limits.keepalive_s)
         self._sweeping = self._clock.callLater(_SWEEP_S, self._sweep) if self._connections else None
 
     # calls
@@ -139,7 +144,7 @@ class FrontDoor(protocol.ServerFactory):
         except (Refused, Trouble) as refusal:
             return self._word(place.api, call, refusal)
         except Exception as exception:  # whatever it is, the caller gets an answer
-            return self._word(place.api, call, self._failed(call, exception))
+            return self._word(place.api, call, self._failed(call.request_id, exception))
         allow = (("Allow", place.allow),)
         if call.method == "OPTIONS":
             return Reply(b"", status=204, headers=allow)
@@ -151,36 +156,43 @@ class FrontDoor(protocol.ServerFactory):
         return _plain(trouble) if place is None else self._word(place.api, call, trouble)
 
     def _find(self, call: Call) -> _Place | None:
-        place = self._places.get(call.path)
+        # clients put a base URL that ends in a slash before a path that begins with one
+        return self._at(call, call.path) or (self._at(call, _SLASHES.sub("/", call.path)) if "//" in call.path else None)
+
+    def _at(self, call: Call, path: str) -> _Place | None:
+        place = self._places.get(path)
         if place is not None:
             return place
         for prefix, place in self._prefixes:
-            if call.path.startswith(prefix):
-                call.rest = call.path[len(prefix) :]
+            if path.startswith(prefix):
+                call.rest = path[len(prefix) :]
                 return place
-        # clients put a base URL that ends in a slash before a path that begins with one
-        return self._places.get(_SLASHES.sub("/", call.path))
+        return None
 
     def _word(self, api: Api, call: Call, refusal: Refused | Trouble) -> Reply:
         try:
             reply = api.word(call, refusal)
         except Exception as exception:  # a wording may be broken too
-            refusal = self._failed(call, exception)
+            refusal = self._failed(call.request_id, exception)
             reply = _plain(refusal)
         return replace(reply, headers=reply.headers + refusal.headers) if isinstance(refusal, Trouble) and refusal.headers else reply
 
     # what is written down
 
     def note(self, call: Call, status: int, took_s: float) -> None:
-        path = _UNPRINTABLE.sub("?", call.path[:200])
+        place = self._find(call)
+        path = _UNPRINTABLE.sub("?", (place is not None and place.shown) or call.path[:200])
         ms = round(took_s * 1000, 1)
         self._log.info("request", request_id=call.request_id, method=call.method, path=path, status=status, ms=ms, peer=call.peer)
 
-    def _failed(self, call: Call, exception: Exception) -> Trouble:
+    def _failed(self, request_id: str, exception: Exception) -> Trouble:
+        self._log_failure(request_id, exception)
+        return Trouble(500, "internal", f"the gateway failed; its log has more under the reference {request_id}")
+
+    def _log_failure(self, request_id: str, exception: Exception) -> None:
         frames = traceback.extract_tb(exception.__traceback__)[-_WHERE_MOST:]
         where = [f"{frame.filename}:{frame.lineno}:{frame.name}" for frame in frames]
-        self._log.error("handler failed", request_id=call.request_id, error=type(exception).__qualname__, where=where)
-        return Trouble(500, "internal", f"the gateway failed; its log has more under the reference {call.request_id}")
+        self._log.error("handler failed", request_id=request_id, error=type(exception).__qualname__, where=where)
 
     # the end
 
@@ -218,7 +230,7 @@ def _plan(apis: Sequence[Api]) -> tuple[dict[str, _Place], list[tuple[str, _Plac
     places: dict[str, _Place] = {}
     for api in apis:
         for route in api.routes:
-            place = places.setdefault(route.path, _Place(api, {}))
+            place = places.setdefault(route.path, _Place(api, {}, route.path if route.is_secret else ""))
             if place.api is not api or not route.methods.isdisjoint(place.handlers):
                 raise ValueError(f"{route.path} is served twice, by {place.api.name} and {api.name}")
             place.handlers.update(dict.fromkeys(route.methods, route.handler))

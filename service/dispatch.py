@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from datetime import timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 
 from service import retry
 from service.errors import SendFailed, Unavailable
 from service.lifecycle import Status
-from service.messages import MtMessage
+from service.messages import MtMessage, try_of
 from service.ports import Clock, Driver, Settlement, Store
 
 LEASE_MARGIN = timedelta(seconds=60)
@@ -24,7 +24,8 @@ class Dispatch:
     node: str
     """who claims, so that a restart takes back its own at once"""
     sleep: Callable[[float], Awaitable[None]]
-    _in_flight: dict[str, set[asyncio.Future[None]]] = field(default_factory=dict, repr=False)
+    _in_flight: dict[str, dict[asyncio.Future[None], str | None]] = field(default_factory=dict, repr=False)
+    """by device; each with the try_guid by which alone the device knows it"""
 
     async def claim(self, driver: Driver, limit: int) -> list[MtMessage]:
         """Up to `limit` messages for the driver's device; the caller passes each to `send` at once."""
@@ -35,17 +36,21 @@ class Dispatch:
     async def send(self, driver: Driver, message: MtMessage) -> None:
         """Hand one claimed message to its driver; returns when the result is on disk."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        in_flight = self._in_flight.setdefault(driver.device.id, set())
-        in_flight.add(done)
+        in_flight = self._in_flight.setdefault(driver.device.id, {})
+        in_flight[done] = message.try_guid if driver.deduplicates else None
         try:
             await self._settle(await self._submit(driver, message))
         finally:
-            in_flight.discard(done)
+            del in_flight[done]
             done.set_result(None)
 
-    def in_flight(self, device: str) -> set[asyncio.Future[None]]:
-        """Those whose submit has not been recorded yet; each future ends when it is."""
-        return set(self._in_flight.get(device, ()))
+    def in_flight(self, device: str, device_message_id: str) -> set[asyncio.Future[None]]:
+        """Those whose submit has not been recorded yet and that the device may know by this id; each future ends when it is recorded.
+
+        An id that is one of our try_guids, and comes from a device that knows messages by those, means that try and no other.
+        """
+        flying, is_ours = self._in_flight.get(device, {}), try_of(device_message_id) is not None
+        return {done for done, known_as in flying.items() if not is_ours or known_as in (None, device_message_id)}
 
     async def _submit(self, driver: Driver, message: MtMessage) -> Settlement:
         try:
@@ -56,11 +61,13 @@ class Dispatch:
         except TimeoutError:
             return self._failed(driver, message, SendFailed("the device did not answer", unknown=True))
         except Exception as bug:
-            await self._settle(self._failed(driver, message, SendFailed(f"the driver failed: {type(bug).__name__}", unknown=True)))
+            told = self._failed(driver, message, SendFailed(f"the driver failed: {type(bug).__name__}", unknown=True))
+            # a bug would strike again at once, so what is in doubt waits as after a refusal
+            await self._settle(replace(told, due=told.due and (self._next_try(message) or message.expires)))
             raise
         return Settlement(
             id=message.id,
-            status=Status.SENT,
+            status=Status.SENT if accepted.on_air else Status.SENDING,
             now=self.clock(),
             attempts=message.attempts,
             device_message_id=accepted.device_message_id,
@@ -68,20 +75,20 @@ class Dispatch:
 
     def _failed(self, driver: Driver, message: MtMessage, failed: SendFailed) -> Settlement:
         now = self.clock()
-        due = None
-        if not failed.permanent and (driver.deduplicates or not failed.unknown):
-            due = retry.next_try(attempts=message.attempts, now=now, expires=message.expires, seed=message.guid)
-        given_up = Status.OUTCOME_UNKNOWN if failed.unknown else Status.FAILED
-        status = given_up if due is None else Status.QUEUED
-        return Settlement(
-            id=message.id,
-            status=status,
-            now=now,
-            attempts=message.attempts,
-            due=due,
-            error=failed.reason,
-            same_device=failed.unknown,
-        )
+        told = Settlement(id=message.id, status=Status.QUEUED, now=now, attempts=message.attempts, due=now)
+        if failed.given_back:
+            return replace(told, given_back=True)
+        told = replace(told, error=failed.reason)
+        if failed.unknown and driver.deduplicates:
+            # only this device can tell, so it is asked as soon as it is there and for as long as the message is valid
+            return replace(told, same_device=True)
+        if failed.unknown:
+            return replace(told, status=Status.OUTCOME_UNKNOWN, due=None)
+        due = None if failed.permanent else self._next_try(message)
+        return replace(told, status=Status.FAILED if due is None else Status.QUEUED, due=due)
+
+    def _next_try(self, message: MtMessage) -> datetime | None:
+        return retry.next_try(attempts=message.attempts, now=self.clock(), expires=message.expires, seed=message.guid)
 
     async def _settle(self, settlement: Settlement) -> None:
         """The device has spoken, so this is recorded however long the store is away."""

@@ -154,14 +154,18 @@ class SendFailed(Exception):
     """A device did not take a message.
 
     permanent: another try cannot help (a bad number, a barred SIM).
-    unknown:   the device may have sent it; only a person or the account's policy may send it again.
+    unknown:   the device may have it; only that device may be asked again, and only if it deduplicates. Else only a person or the
+               account's policy may send it again.
+    given_back: the device never had it, through no fault of the message: it waits again as it did before. The driver has said that
+               the device is offline, or has waited for it; else it is offered the same message again at once.
     """
 
-    def __init__(self, reason: str, *, permanent: bool = False, unknown: bool = False) -> None:
+    def __init__(self, reason: str, *, permanent: bool = False, unknown: bool = False, given_back: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
         self.permanent = permanent
         self.unknown = unknown
+        self.given_back = given_back
 
 
 class PostFailed(Exception):

@@ -99,6 +99,10 @@ class Fleet:
         device = self._devices.get(device_id)
         return self._former.get(device_id) if device is None else device.account_id
 
+    def was_unlinked(self, device_id: str) -> bool:
+        """Whether it was a device until this process unlinked it."""
+        return device_id in self._former and device_id not in self._devices
+
     def online(self, device_id: str, is_online: bool, at: datetime | None = None) -> None:
         (self._online.add if is_online else self._online.discard)(device_id)
         if at is not None:
@@ -138,6 +142,15 @@ class Fleet:
         if self.store is not None:
             await self.store.save_device(device)
         self.register(device)
+
+    async def note(self, device_id: str, **config: str) -> None:
+        """Remember something of a device for its driver; nothing is done for one that is not there."""
+        known = self._devices.get(device_id)
+        if known is not None:
+            changed = replace(known, config={**known.config, **config})
+            self.register(changed)  # at once, so that no change that is made meanwhile is written over
+            if self.store is not None:
+                await self.store.save_device(changed)
 
     async def link(self, device: Device) -> None:
         """The device is kept and spoken to; to one that is known already, anew."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from service.accounts import Accounts
+from service.enrolment import Enrolment
 from service.fleet import Fleet
 from service.links import Links
 from service.mailbox import Mailbox
 from service.outcome import Outcome
 from service.ports import Clock, Store
+from service.pulling import Pulls
 from service.submission import Submission
 from service.webhooks import Webhooks
 
@@ -26,6 +28,9 @@ class Gateway:
     webhooks: Webhooks
     outcome: Outcome
     """for what a device says by calling us"""
+    pulls: Pulls
+    """the outboxes of the devices that fetch their messages"""
+    enrolment: Enrolment
 
     async def ready(self) -> None:
         """Returns when an accepted message could be kept now; raises Unavailable."""

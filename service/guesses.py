@@ -43,8 +43,17 @@ class Guesses:
         if count == GUESSES_MOST:
             self.on_many(address)
         if count >= GUESSES_MOST:
-            left = began + WINDOW - now
-            raise TooManyGuesses("too many wrong API keys came from this address", max(1, -int(-left.total_seconds() // 1)))
+            raise _too_many(began + WINDOW - now)
+
+    def hold(self, peer: str | None, now: datetime) -> None:
+        """For what costs much to look at, such as a password: raises TooManyGuesses when the next wrong one from there would."""
+        began, count = self._counts.get(_of_one_caller(peer or ""), (now, 0))
+        if count >= GUESSES_MOST and now - began < WINDOW:
+            raise _too_many(began + WINDOW - now)
+
+
+def _too_many(left: timedelta) -> TooManyGuesses:
+    return TooManyGuesses("too many wrong API keys came from this address", max(1, -int(-left.total_seconds() // 1)))
 
 
 def _of_one_caller(peer: str) -> str:

@@ -44,7 +44,7 @@ async def create(
     made = ApiKey(
         id=0,
         account_id=owner.id,
-        label=_label(label),
+        label=label_of(label),
         digest=digest_of(secret),
         scopes=_some(scopes),
         networks=networks,
@@ -65,7 +65,7 @@ async def find(accounts: Accounts, id: int, *, is_client: bool = False) -> ApiKe
 
 async def change(accounts: Accounts, key: ApiKey) -> ApiKey:
     """Keep its label, scopes, networks and expires. Raises NotFound, Invalid, Conflict when it is revoked."""
-    changed = replace(key, label=_label(key.label), scopes=_some(key.scopes))
+    changed = replace(key, label=label_of(key.label), scopes=_some(key.scopes))
     if not await accounts.store.change_key(changed):
         raise Conflict("it is revoked")
     accounts.forget()
@@ -124,7 +124,8 @@ def _some(scopes: Scope) -> Scope:
     return scopes
 
 
-def _label(label: str) -> str:
+def label_of(label: str) -> str:
+    """Raises Invalid."""
     if len(label) > LABEL_MOST or not label.isprintable():
         raise Invalid("label", f"must be at most {LABEL_MOST} printable characters")
     return label

@@ -33,11 +33,13 @@ _FINAL = frozenset({S.DELIVERED, S.FAILED, S.EXPIRED, S.CANCELLED})
 
 NEXT: dict[Status, frozenset[Status]] = {
     S.SCHEDULED: frozenset({S.QUEUED, S.SENDING, S.FAILED, S.EXPIRED, S.CANCELLED}),
-    S.QUEUED: frozenset({S.SENDING, S.FAILED, S.EXPIRED, S.CANCELLED}),
+    # OUTCOME_UNKNOWN: its validity ended while a device might have it
+    S.QUEUED: frozenset({S.SENDING, S.FAILED, S.EXPIRED, S.CANCELLED, S.OUTCOME_UNKNOWN}),
     # back to QUEUED is another try; DELIVERED is a report that overtook the submit's answer
     S.SENDING: frozenset({S.QUEUED, S.SENT, S.DELIVERED, S.FAILED, S.EXPIRED, S.OUTCOME_UNKNOWN}),
     S.SENT: frozenset({S.DELIVERED, S.FAILED}),
-    S.OUTCOME_UNKNOWN: frozenset({S.QUEUED, S.SENT, S.DELIVERED, S.FAILED, S.CANCELLED}),
+    # SENDING: the device says after all that it has it
+    S.OUTCOME_UNKNOWN: frozenset({S.QUEUED, S.SENDING, S.SENT, S.DELIVERED, S.FAILED, S.CANCELLED}),
     S.DELIVERED: frozenset(),
     # a handset's own receipt outweighs a device that gave up; QUEUED is a resend
     S.FAILED: frozenset({S.QUEUED, S.DELIVERED}),

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from service.accounts import Account
 from service.errors import Invalid, NotFound, WrongState
 from service.fleet import Fleet
+from service.lifecycle import Status
 from service.mailbox_queries import InboxQuery, Span, Talk
 from service.messages import MtMessage, ReceivedMessage
 from service.ports import Clock, SentQuery, Store
@@ -33,6 +34,8 @@ class Mailbox:
     clock: Clock
     on_queued: Callable[[int, str | None], None] = lambda account_id, device: None
     """told of each message that is to be sent again: its account, and the device if it wants one"""
+    on_cancel: Callable[[MtMessage], None] = lambda message: None
+    """told of each message that is not wanted any more while a device may have it"""
 
     async def sent(self, query: SentQuery) -> list[MtMessage]:
         """MT messages of `query.account_id`, newest first."""
@@ -75,8 +78,13 @@ class Mailbox:
             raise NotFound("there is no such message")
 
     async def delete(self, account: Account, guid: str) -> int:
-        """How many messages are gone, 0 or 1. One that waits is not sent; one that is being sent stays."""
-        return await self.store.delete_one(account.id, guid.lower()) or await self.store.delete_one(account.id, guid.upper())
+        """How many messages are gone, 0 or 1. One that waits is not sent; one that is being sent stays, but its device is asked to leave it."""
+        found = await self.store.sent(SentQuery(account_id=account.id, guid=guid.lower()))
+        gone = await self.store.delete_one(account.id, guid.lower()) or await self.store.delete_one(account.id, guid.upper())
+        for message in found:
+            if message.status is Status.SENDING or message.in_doubt:
+                self.on_cancel(message)
+        return gone
 
     async def delete_days(self, account: Account, first: date, last: date) -> int:
         """All of these days in the account's zone, sent and received, but what is being sent; how many. Raises Invalid."""

@@ -20,6 +20,7 @@ from service.lifecycle import Status
 SEQUENCE_BITS = 21
 _RANDOM_BITS = 112 - SEQUENCE_BITS
 _GUID = re.compile(r"[0-9a-f]{40}\Z")
+_TRY_GUID = re.compile(r"([0-9a-f]{40})(?:-([1-9][0-9]{0,8}))?\Z")
 
 
 class Channel(Enum):
@@ -96,6 +97,12 @@ class MtMessage:
     channel: Channel = Channel.SMS
     resends: int = 0
     """how often it was sent again because somebody asked"""
+    taken: datetime | None = None
+    """when the device said that it has it; None once it has said what became of it"""
+    in_doubt: bool = False
+    """the device may have it and has not said so: it is asked again, and no other"""
+    sim: int | None = None
+    """the slot that it was sent by, where known"""
 
     @property
     def try_guid(self) -> str:
@@ -152,6 +159,8 @@ class Accepted:
     """A device has taken a message over."""
 
     device_message_id: str
+    on_air: bool = True
+    """False: the device has stored it, the network has not got it yet; a report will say when"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -279,3 +288,19 @@ def id_of(guid: str) -> int | None:
     if ms >= 1 << 42:
         return None
     return (ms << SEQUENCE_BITS) | (int(guid[12:], 16) >> _RANDOM_BITS)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Try:
+    """Which message, and which of its resends, a device speaks of that knows messages by our ids."""
+
+    id: int
+    guid: str
+    resends: int
+
+
+def try_of(device_message_id: str) -> Try | None:
+    """The reverse of `MtMessage.try_guid`; None when it is not one of ours."""
+    found = _TRY_GUID.match(device_message_id)
+    id = id_of(found[1]) if found else None
+    return Try(id=id, guid=found[1], resends=int(found[2] or 0)) if found and id is not None else None

@@ -12,7 +12,7 @@ from service.accounts import Account
 from service.dispatch import Dispatch
 from service.errors import NotFound
 from service.fleet import Fleet
-from service.messages import DeliveryReport, MoMessage
+from service.messages import DeliveryReport, MoMessage, try_of
 from service.numbers import MOST_CHARACTERS, normalise_sender
 from service.ports import Clock, Store
 
@@ -32,12 +32,27 @@ class Outcome:
     """told of a report about a message that we do not know"""
 
     async def report(self, report: DeliveryReport) -> None:
-        """Returns once it is on disk. A report may overtake the answer to its own submit; then it waits for that."""
-        waiting = self.dispatch.in_flight(report.device)
+        """Returns once it is on disk. A report may overtake the answer to its own submit; then it waits for that.
+
+        A report acknowledges, too: a device may have got its message from us before we fell over, or after we stopped waiting for it.
+        """
+        waiting = self.dispatch.in_flight(report.device, report.device_message_id)
         while not await self.store.report(report, self.clock()):
             if not waiting:
+                if await self._acknowledged(report.device, report.device_message_id) and await self.store.report(report, self.clock()):
+                    return
                 return self.on_unknown(report)
             _, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+
+    async def taken(self, device: str, device_message_id: str) -> bool:
+        """Returns once it is on disk. If that very message is being handed over, its submit ends first."""
+        waiting = self.dispatch.in_flight(device, device_message_id)
+        if waiting:
+            await asyncio.wait(waiting)
+        return await self._acknowledged(device, device_message_id)
+
+    async def _acknowledged(self, device: str, device_message_id: str) -> bool:
+        return try_of(device_message_id) is not None and await self.store.acknowledge(device, device_message_id, self.clock())
 
     async def received(self, message: MoMessage) -> None:
         """Returns once it is on disk, and only then may the driver tell its device so. A redelivery is as good as a first delivery.

@@ -13,6 +13,7 @@ from typing import Protocol
 from service.accounts import Account, KeyStore
 from service.events import Attempt, Delivery, DeliveryState, Event, Patience, Webhook
 from service.fleet import Device
+from service.invitations import EnrolmentStore
 from service.lifecycle import Status
 from service.links import LinkStore, ShortLink
 from service.mailbox_queries import InboxQuery, Span, Talk
@@ -30,6 +31,13 @@ class Inbox(Protocol):
     """Where a driver hands in what its device says. Each call returns once what it brought is on disk."""
 
     async def report(self, report: DeliveryReport) -> None: ...
+    async def taken(self, device: str, device_message_id: str) -> bool:
+        """A device that knows messages by `MtMessage.try_guid` says that it has one, and no submit waits for that any more.
+
+        False when it has never been given such a message.
+        """
+        ...
+
     async def received(self, message: MoMessage) -> None: ...
     def online(self, device: str, is_online: bool) -> None:
         """The device came or went. Nothing is claimed for a device that is not online."""
@@ -42,6 +50,10 @@ class Driver(Protocol):
     It may not block, retry, or touch the store. Every message is taken (an Accepted) or refused (SendFailed) exactly once.
     A lost connection refuses what is in flight as temporary; after stop, silence: no report, no message, no answer.
     A driver MUST NOT await its inbox inside submit: the inbox may wait for that very submit to end.
+
+    Where the device fetches its messages, submit offers one under its `try_guid`, which is the device_message_id too, and ends when the
+    device has acknowledged it (`on_air=False`) or reported on it. If the device falls silent before that, or at stop, what it has not
+    fetched is given back, and of what it has fetched nobody knows: `given_back`, `unknown`. Such a driver deduplicates.
     """
 
     device: Device
@@ -85,7 +97,7 @@ class Settlement:
 
     id: int
     status: Status
-    """SENT, QUEUED (another try at `due`), FAILED, OUTCOME_UNKNOWN"""
+    """SENT, SENDING (the device has it, the network not yet), QUEUED (another try at `due`), FAILED, OUTCOME_UNKNOWN"""
     now: datetime
     attempts: int
     """of the claim that it ends: a settlement that comes after the next claim changes nothing"""
@@ -93,7 +105,11 @@ class Settlement:
     due: datetime | None = None
     error: str | None = None
     same_device: bool = False
-    """another try must be by the device that has had it, which alone knows that guid and will not send it twice"""
+    """another try must be by the device that has had it, which alone knows that guid and will not send it twice: the message is in doubt"""
+    given_back: bool = False
+    """the device never had it: whether it is in doubt is as it was before"""
+    sim: int | None = None
+    """the slot that it was sent by; None leaves what is known"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -142,7 +158,7 @@ class MailboxStore(Protocol):
         ...
 
     async def delete_one(self, account_id: int, guid: str) -> int:
-        """How many are gone: 0 or 1. What waits is not sent; what is being sent stays."""
+        """How many are gone: 0 or 1. What is being sent stays. What waits is not sent by us; if it is in doubt, its device may have it."""
         ...
 
     async def delete_span(self, account_id: int, span: Span) -> int:
@@ -163,7 +179,8 @@ class MailboxStore(Protocol):
 
     async def account(self, id: int) -> Account | None: ...
     async def unlink_device(self, device: Device) -> None:
-        """Forget a device. What waits for it goes to the pool of its account; what it has had in its hands is of unknown outcome."""
+        """Forget a device. What waits for it goes to the pool of its account; what it may have, or has acknowledged and not reported
+        on, is of unknown outcome."""
         ...
 
 
@@ -195,6 +212,13 @@ class Sealer(Protocol):
     def open(self, sealed: bytes) -> str:
         """Raises SealBroken."""
         ...
+
+
+class Hasher(Protocol):
+    """Keeps passwords so that nobody can read them back. Slow on purpose, but never on the loop."""
+
+    async def hash(self, password: str) -> str: ...
+    async def matches(self, password: str, hash: str) -> bool: ...
 
 
 class WebhookStore(Protocol):
@@ -264,7 +288,7 @@ class WebhookStore(Protocol):
         ...
 
 
-class Store(KeyStore, LinkStore, MailboxStore, WebhookStore, Protocol):
+class Store(KeyStore, LinkStore, MailboxStore, WebhookStore, EnrolmentStore, Protocol):
     """Keeps everything. What a method returned from is on disk: commits are grouped, but nobody is answered before his.
 
     A method raises Unavailable when the store cannot be reached or is full (nothing was stored), and InDoubt when it went away in
@@ -291,13 +315,24 @@ class Store(KeyStore, LinkStore, MailboxStore, WebhookStore, Protocol):
         """Up to `limit` due messages of the device's own queue and its account's pool, soonest due first, now SENDING.
 
         No two claims ever return the same message while its lease runs. A message with `wanted_sim` goes only to a device with that SIM.
-        Those whose validity has ended become EXPIRED instead and are not returned.
+        Those whose validity has ended become EXPIRED, or OUTCOME_UNKNOWN if they are in doubt, and are not returned.
         """
         ...
 
     async def settle(self, settlement: Settlement) -> None:
         """Record what became of a claimed message; the lease ends. A status that may not follow, or a claim that is not the last, changes
-        nothing. A message of unknown outcome is QUEUED instead where its account has `resend_unknown`."""
+        nothing. A message of unknown outcome is QUEUED instead where its account has `resend_unknown`.
+
+        Settled as SENDING it is taken: no lease, no try, and only a report or the end of all patience (see `expire`) changes it."""
+        ...
+
+    async def acknowledge(self, device: str, device_message_id: str, now: datetime) -> bool:
+        """The device says that it has the message of this `try_guid`: one that it was the last to claim, and did not acknowledge yet, is
+        taken now, also if it waits or is of unknown outcome. False when there is none of this try and device."""
+        ...
+
+    async def taken_before(self, device: str, before: datetime, limit: int) -> list[MtMessage]:
+        """What the device acknowledged before then and never reported on, oldest first."""
         ...
 
     async def report(self, report: DeliveryReport, now: datetime) -> bool:
@@ -311,13 +346,17 @@ class Store(KeyStore, LinkStore, MailboxStore, WebhookStore, Protocol):
     async def recover(self, *, now: datetime, leased_by: str | None, deduplicating: Sequence[str]) -> list[str]:
         """Take back what a dead process had claimed: all of `leased_by`'s, and (None) everybody's whose lease has run out.
 
-        A message of a device in `deduplicating`, or of an account with `resend_unknown`, is QUEUED again; any other becomes
-        OUTCOME_UNKNOWN. Returns the guids of the latter.
+        A message of a device in `deduplicating` is QUEUED again for it, in doubt; one of an account with `resend_unknown` for any device;
+        any other becomes OUTCOME_UNKNOWN. Returns the guids of the latter. What is taken has no lease and stays.
         """
         ...
 
     async def expire(self, now: datetime, limit: int) -> int:
-        """Make waiting messages whose validity has ended EXPIRED, at most `limit`; how many."""
+        """Make waiting messages whose validity has ended EXPIRED, at most `limit`; how many changed.
+
+        OUTCOME_UNKNOWN instead are those in doubt, and those taken whose validity ended 24 h ago without a report: a device may have sent
+        them. No account's policy sends them again.
+        """
         ...
 
     async def sent(self, query: SentQuery) -> list[MtMessage]: ...

@@ -7,6 +7,7 @@ import functools
 import heapq
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from itertools import count
 from typing import Any, ParamSpec
 
@@ -76,6 +77,7 @@ class RecordingInbox:
     def __init__(self, *, is_open: bool = True) -> None:
         self.reports: list[DeliveryReport] = []
         self.messages: list[MoMessage] = []
+        self.taken_ids: list[str] = []
         self.presence: list[bool] = []
         self.failures: list[Exception] = []
         self.gate = asyncio.Event()
@@ -89,6 +91,11 @@ class RecordingInbox:
     async def received(self, message: MoMessage) -> None:
         await self._take()
         self.messages.append(message)
+
+    async def taken(self, device: str, device_message_id: str) -> bool:
+        await self._take()
+        self.taken_ids.append(device_message_id)
+        return True
 
     def online(self, device: str, is_online: bool) -> None:
         self.presence.append(is_online)
@@ -111,6 +118,21 @@ class RecordingLog:
     @property
     def events(self) -> list[str]:
         return [event for event, _ in self.lines]
+
+
+class QuickHasher:
+    """A service.ports.Hasher that costs nothing, and counts how often it was asked."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def hash(self, password: str) -> str:
+        return "quick:" + sha256(password.encode()).hexdigest()
+
+    async def matches(self, password: str, hash: str) -> bool:
+        self.asked += 1
+        await asyncio.sleep(0)
+        return await self.hash(password) == hash
 
 
 async def ripple() -> None:

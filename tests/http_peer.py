@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 
-from adapters.web import Api, Call, FrontDoor, Limits, Reply, Route, Trouble
+from adapters.web import Api, Call, FrontDoor, Limits, Pipe, Reply, Route, Stream, Trouble
 from service.errors import Refused
 
 
@@ -53,6 +53,10 @@ class Wire(StringTransport):
 
     half_closed = False
     no_delay = False
+    keeps_alive = False
+
+    def setTcpKeepAlive(self, enabled: bool) -> None:
+        self.keeps_alive = enabled
 
     def setTcpNoDelay(self, enabled: bool) -> None:
         self.no_delay = enabled
@@ -86,6 +90,9 @@ class Shop:
     calls: list[Call] = field(default_factory=list)
     doors: dict[str, asyncio.Event] = field(default_factory=dict)
     """a call of /wait/NAME waits for its event"""
+    pipes: list[Pipe] = field(default_factory=list)
+    """of the calls of /events"""
+    gone: list[Pipe] = field(default_factory=list)
 
     async def echo(self, call: Call) -> Reply:
         self.calls.append(call)
@@ -101,6 +108,23 @@ class Shop:
 
     def open(self, name: str) -> None:
         self.doors.setdefault(name, asyncio.Event()).set()
+
+    async def events(self, call: Call) -> Reply:
+        def opened(pipe: Pipe) -> Callable[[], None]:
+            self.pipes.append(pipe)
+            if call.query == b"opened=fails":
+                raise RuntimeError("SECRET")
+            if call.query == b"opened=closes":
+                pipe.write(b"all")
+                pipe.close()
+            if call.query == b"gone=fails":
+                return self.fail_to_go
+            return lambda: self.gone.append(pipe)
+
+        return Stream(opened=opened, body=b"" if call.query == b"silent" else b"first", headers=(("Cache-Control", "no-store"),))
+
+    def fail_to_go(self) -> None:
+        raise RuntimeError("SECRET")
 
     async def fail(self, call: Call) -> Reply:
         secret = call.query.decode()
@@ -125,6 +149,7 @@ class Shop:
             Route(path="/a/b", handler=self.big, methods=frozenset({"GET"})),
             Route(path="/post", handler=self.echo, methods=frozenset({"POST"})),
             Route(path="/form", handler=self.form),
+            Route(path="/events", handler=self.events),
             Route(path="/fail", handler=self.fail),
             Route(path="/refuse", handler=self.refuse),
             Route(path="/wait/*", handler=self.wait),

@@ -26,6 +26,7 @@ class ScriptedDriver:
         self.gate = asyncio.Event()
         self.gate.set()
         self.handed_over: list[MtMessage] = []
+        self.on_air = True
         self.answered = 0
         self.cancelled = 0
         self.inbox: Inbox | None = None
@@ -46,7 +47,7 @@ class ScriptedDriver:
         self.answered += 1
         if self.script:
             raise self.script.pop(0)
-        return Accepted(device_message_id=its_id)
+        return Accepted(device_message_id=its_id, on_air=self.on_air)
 
     async def stop(self) -> None:
         self.stops += 1

@@ -253,3 +253,55 @@ async def test_segments_of_any_size(size: int) -> None:
     async with listening() as (_, port):
         (answer,) = await in_thread(client, port)
         assert answer.body == b"POST /echo||0123456789"
+
+
+@on_the_loop
+async def test_a_stream_is_read_as_it_comes_and_its_end_and_its_reader_are_noticed() -> None:
+    def follow(port: int) -> tuple[bytes, bytes]:
+        with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=20)) as connection:
+            connection.request("GET", "/events")
+            answer = connection.getresponse()
+            return answer.read(5), answer.read()
+
+    def leave(port: int) -> None:
+        with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=20)) as connection:
+            connection.request("GET", "/events")
+            connection.getresponse().read(5)
+
+    async def until(reached: Callable[[], bool]) -> None:
+        while not reached():
+            await asyncio.sleep(0)
+
+    async with listening() as (house, port):
+        shop = house.shop
+        followed = in_thread(follow, port)
+        await until(lambda: bool(shop.pipes))
+        (accepted,) = house.door._connections
+        transport = accepted.transport
+        assert transport.getTcpKeepAlive()
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            assert transport.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 60_000  # type: ignore[attr-defined]
+        shop.pipes[0].write(b" and ")
+        shop.pipes[0].write(b"more")
+        shop.pipes[0].close()
+        assert await followed == (b"first", b" and more")
+        await in_thread(leave, port)
+        await until(lambda: shop.gone == shop.pipes and len(shop.gone) == 2)
+
+
+@on_the_loop
+async def test_a_stream_that_nobody_reads_is_ended_and_takes_no_memory() -> None:
+    async with listening() as (house, port):
+        with closing(await in_thread(connect, port)) as client:
+            client.sendall(get("/events"))
+            while not house.shop.pipes:
+                await asyncio.sleep(0)
+            (accepted,) = house.door._connections
+            transport = accepted.transport
+            for _ in range(10_000):  # the kernels take some megabytes first
+                house.shop.pipes[0].write(b"x" * 4096)
+                assert len(transport.dataBuffer) + transport._tempDataLen < 72 * 1024  # type: ignore[attr-defined]
+                if house.shop.gone:
+                    break
+                await asyncio.sleep(0)
+            assert house.shop.gone == house.shop.pipes

@@ -61,6 +61,7 @@ def test_addresses(given: object, listen: tuple[str, ...]) -> None:
         ("legacy_errors", "true", True),
         ("legacy_errors", "0", False),
         ("body_limit", "1024", 1024),
+        ("connections", "20000", 20_000),
         ("data", "/var/lib/dragoman", Path("/var/lib/dragoman")),
     ],
 )
@@ -100,6 +101,7 @@ WRONG: list[tuple[str, str, str]] = [
     ("log", "xml", "'text' or 'json'"),
     ("legacy_errors", "perhaps", "boolean"),
     ("body_limit", "1", "greater than or equal to 1024"),
+    ("connections", "9", "greater than or equal to 10"),
     ("lisen", "a:1", "is not a setting; there are: body_limit, bootstrap_api_key, "),
 ]
 

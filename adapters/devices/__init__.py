@@ -15,6 +15,7 @@ from pathlib import Path
 
 from service.fleet import Device
 from service.ports import Clock, Driver
+from service.pulling import Pulls
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,6 +25,8 @@ class Tools:
     clock: Clock
     folder: Path
     """the data folder"""
+    pulls: Pulls
+    """the outboxes of the devices that fetch their messages"""
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     """the device's own, by name"""
     options: Mapping[str, object] = field(default_factory=dict)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from adapters.storage.memory_enrolment import MemoryEnrolment
 from adapters.storage.memory_keys import MemoryKeys
 from adapters.storage.memory_links import MemoryLinks
 from adapters.storage.memory_mailbox import MemoryMailbox
@@ -19,10 +20,11 @@ from adapters.storage.rows import check, storable, storable_or_none
 from service.errors import Conflict, IdTaken, QuotaExceeded
 from service.fleet import Device
 from service.lifecycle import Status, advance
-from service.messages import Channel, DeliveryReport, MtMessage, Receipt, ReceivedMessage, queue_of
+from service.messages import Channel, DeliveryReport, MtMessage, Receipt, ReceivedMessage, queue_of, try_of
 from service.ports import Acceptance, SentQuery, Settlement
 
 IDEMPOTENCY = timedelta(hours=24)
+SILENCE = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ class _Lease:
 
 
 @dataclass
-class MemoryStore(MemoryKeys, MemoryLinks, MemoryMailbox, MemoryWebhooks):
+class MemoryStore(MemoryKeys, MemoryLinks, MemoryMailbox, MemoryWebhooks, MemoryEnrolment):
     """A service.ports.Store."""
 
     _leases: dict[int, _Lease] = field(default_factory=dict)
@@ -90,10 +92,10 @@ class MemoryStore(MemoryKeys, MemoryLinks, MemoryMailbox, MemoryWebhooks):
                 break
             message = self._leave_queue(id)
             if message.expires <= now:
-                self._messages[id] = replace(message, status=Status.EXPIRED, finished=now)
+                self._end(message, now)
                 continue
-            taken = {"status": advance(message.status, Status.SENDING), "device": device.id, "device_message_id": None}
-            self._messages[id] = replace(message, **taken, attempts=message.attempts + 1)  # type: ignore[arg-type]
+            held = {"status": advance(message.status, Status.SENDING), "device": device.id, "device_message_id": None}
+            self._messages[id] = replace(message, **held, attempts=message.attempts + 1)  # type: ignore[arg-type]
             self._leases[id] = _Lease(leased_until, leased_by)
             claimed.append(self._messages[id])
         return claimed
@@ -113,6 +115,13 @@ class MemoryStore(MemoryKeys, MemoryLinks, MemoryMailbox, MemoryWebhooks):
         self._messages[id] = replace(self._messages[id], due=None)
         return self._messages[id]
 
+    def _end(self, message: MtMessage, now: datetime) -> None:
+        """Its validity has ended while it waited."""
+        if message.in_doubt:
+            self._messages[message.id] = replace(message, status=Status.OUTCOME_UNKNOWN, in_doubt=False)
+        else:
+            self._messages[message.id] = replace(message, status=Status.EXPIRED, finished=now)
+
     def _requeue(self, message: MtMessage, due: datetime, *, same_device: bool) -> None:
         self._messages[message.id] = replace(message, status=Status.QUEUED, due=due, finished=None)
         if same_device and message.device:
@@ -121,8 +130,9 @@ class MemoryStore(MemoryKeys, MemoryLinks, MemoryMailbox, MemoryWebhooks):
 
     async def settle(self, settlement: Settlement) -> None:
         message, told = self._messages.get(settlement.id), settlement.status
-        if message is None or message.attempts != settlement.attempts or advance(message.status, told) is message.status:
+        if message is None or message.attempts != settlement.attempts or not _may_settle(message, told):
             return
+        in_doubt = told is Status.QUEUED and (settlement.same_device or settlement.given_back and message.in_doubt)
         if told is Status.OUTCOME_UNKNOWN and message.account_id in self._resending():
             told = Status.QUEUED
         self._leases.pop(message.id, None)
@@ -133,6 +143,9 @@ class MemoryStore(MemoryKeys, MemoryLinks, MemoryMailbox, MemoryWebhooks):
             sent=settlement.now if told is Status.SENT else message.sent,
             finished=settlement.now if told.is_final else None,
             error=storable_or_none(settlement.error) or message.error,
+            taken=settlement.now if told is Status.SENDING else None,
+            in_doubt=in_doubt,
+            sim=message.sim if settlement.sim is None else settlement.sim,
         )
         self._messages[message.id] = message
         if message.device and message.device_message_id:
@@ -153,8 +166,26 @@ class MemoryStore(MemoryKeys, MemoryLinks, MemoryMailbox, MemoryWebhooks):
                 sent=report.at if report.status is Status.SENT else message.sent,
                 finished=report.at if report.status.is_final else message.finished,
                 error=storable_or_none(report.error) or message.error,
+                taken=None,
+                in_doubt=False,
             )
         return True
+
+    async def acknowledge(self, device: str, device_message_id: str, now: datetime) -> bool:
+        its = try_of(device_message_id)
+        message = self._messages.get(its.id) if its else None
+        if message is None or (message.try_guid, message.device) != (device_message_id, device):
+            return False
+        if message.device_message_id is None and advance(message.status, Status.SENDING) is Status.SENDING:
+            self._leases.pop(message.id, None)
+            had = replace(self._leave_queue(message.id), status=Status.SENDING, taken=now, in_doubt=False)
+            self._messages[message.id] = replace(had, device_message_id=device_message_id)
+            self._reported[device, device_message_id] = message.id
+        return True
+
+    async def taken_before(self, device: str, before: datetime, limit: int) -> list[MtMessage]:
+        found = [(m.taken, m.id, m) for m in self._messages.values() if m.device == device and m.taken is not None and m.taken < before]
+        return [m for *_, m in sorted(found, key=lambda each: each[:2])[:limit]]
 
     def _resending(self) -> set[int]:
         return {account.id for account in self._accounts.values() if account.resend_unknown}
@@ -168,18 +199,22 @@ class MemoryStore(MemoryKeys, MemoryLinks, MemoryMailbox, MemoryWebhooks):
             del self._leases[id]
             message = self._messages[id]
             if message.device in deduplicating or message.account_id in resend:
-                self._requeue(message, now, same_device=message.device in deduplicating)
+                in_doubt = message.device in deduplicating
+                self._requeue(replace(message, in_doubt=in_doubt), now, same_device=in_doubt)
             else:
-                self._messages[id] = replace(message, status=Status.OUTCOME_UNKNOWN)
+                self._messages[id] = replace(message, status=Status.OUTCOME_UNKNOWN, in_doubt=False)
                 unknown.append(message.guid)
         return unknown
 
     async def expire(self, now: datetime, limit: int) -> int:
         ended = [m for ids in self._queues.values() for m in map(self._messages.__getitem__, ids) if m.expires <= now][:limit]
         for message in ended:
-            self._messages[message.id] = replace(self._leave_queue(message.id), status=Status.EXPIRED, finished=now)
+            self._end(self._leave_queue(message.id), now)
+        silent = [m for m in self._messages.values() if m.taken and m.expires <= now - SILENCE][: limit - len(ended)]
+        for message in silent:
+            self._messages[message.id] = replace(message, status=Status.OUTCOME_UNKNOWN, taken=None)
         self._first = {k: kept for k, kept in self._first.items() if kept[1].accepted > now - IDEMPOTENCY}
-        return len(ended)
+        return len(ended) + len(silent)
 
     async def sent(self, query: SentQuery) -> list[MtMessage]:
         newest_first = sorted(self._messages.values(), key=lambda m: m.id, reverse=True)
@@ -192,8 +227,18 @@ class MemoryStore(MemoryKeys, MemoryLinks, MemoryMailbox, MemoryWebhooks):
     async def save_device(self, device: Device) -> None:
         self._devices[device.id] = device
 
+    async def unlink_device(self, device: Device) -> None:
+        await super().unlink_device(device)
+        self._forget_secrets(device)
+
     async def devices(self) -> list[Device]:
         return sorted(self._devices.values(), key=lambda d: d.id)
+
+
+def _may_settle(message: MtMessage, told: Status) -> bool:
+    if told in (Status.SENDING, Status.OUTCOME_UNKNOWN):
+        return message.status is Status.SENDING and (told is Status.SENDING or message.taken is None)
+    return advance(message.status, told) is not message.status and (told is not Status.QUEUED or message.taken is None)
 
 
 def _is_asked_for(message: MtMessage, query: SentQuery) -> bool:

@@ -127,7 +127,7 @@ class MemoryMailbox:
         self._pinned.pop(kept.id, None)
         self._forget_reports({kept.id})
         never: dict[str, None] = dict.fromkeys(("sent", "finished", "device_message_id"))
-        kept = replace(kept, status=Status.QUEUED, due=now, expires=expires, wanted_device=wanted_device, **never)  # type: ignore[arg-type]
+        kept = replace(kept, in_doubt=False, status=Status.QUEUED, due=now, expires=expires, wanted_device=wanted_device, **never)  # type: ignore[arg-type]
         self._messages[kept.id] = replace(kept, resends=kept.resends + 1)
         self._queues[kept.queue].add(kept.id)
         return kept.resends + 1
@@ -196,14 +196,15 @@ class MemoryMailbox:
         for id in self._queues.pop(device.id, set()):
             message = replace(self._messages[id], wanted_device=None)
             self._pinned.pop(id, None)
-            if message.attempts == 0 or message.account_id in resend:
+            if not message.in_doubt or message.account_id in resend:
                 self._queues[message.queue].add(id)
             else:
                 message = replace(message, status=Status.OUTCOME_UNKNOWN, due=None)
-            self._messages[id] = message
+            self._messages[id] = replace(message, in_doubt=False)
         for id, message in self._messages.items():
             if message.status is Status.SENDING and message.device == device.id:
-                self._messages[id] = replace(message, wanted_device=None)
+                freed = {"wanted_device": None} if message.taken is None else {"status": Status.OUTCOME_UNKNOWN, "taken": None}
+                self._messages[id] = replace(message, **freed)
         self._devices.pop(device.id, None)
 
 

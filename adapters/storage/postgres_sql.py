@@ -42,15 +42,16 @@ WITH first AS MATERIALIZED (
     ) AS found
     ORDER BY due, id LIMIT %(limit)s
 ), ended AS (
-    UPDATE messages SET status = 'expired', due = NULL, finished = %(now)s
+    UPDATE messages SET status = CASE WHEN in_doubt THEN 'outcome_unknown' ELSE 'expired' END, due = NULL,
+        finished = CASE WHEN NOT in_doubt THEN %(now)s::bigint END, in_doubt = FALSE
     WHERE id = ANY (ARRAY (SELECT id FROM first WHERE expires <= %(now)s)) AND status IN ({_that_wait(Status.EXPIRED)})
-), taken AS (
+), claimed AS (
     UPDATE messages SET status = 'sending', due = NULL, device = %(device)s, device_message_id = NULL, attempts = attempts + 1,
         leased_until = %(leased_until)s, leased_by = %(leased_by)s
     WHERE id = ANY (ARRAY (SELECT id FROM first WHERE expires > %(now)s)) AND status IN ({_that_wait(Status.SENDING)})
     RETURNING {_READ}
 )
-SELECT taken.* FROM first LEFT JOIN taken ON taken.id = first.id ORDER BY first.due, first.id
+SELECT claimed.* FROM first LEFT JOIN claimed ON claimed.id = first.id ORDER BY first.due, first.id
 """.encode()
 
 

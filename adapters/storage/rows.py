@@ -102,7 +102,7 @@ def row_of(m: MtMessage) -> tuple[Any, ...]:
 
 def message_of(row: Sequence[Any]) -> MtMessage:
     (id, guid, account_id, key_id, api, recipient, text, segments, status, created, due, expires, wanted_device, wanted_sim) = row[:14]
-    device, device_message_id, attempts, sent, finished, refusal, error, resends = row[15:]
+    device, device_message_id, attempts, sent, finished, refusal, error, resends, taken, in_doubt, sim = row[15:]
     return MtMessage(
         id=id,
         guid=guid,
@@ -127,6 +127,9 @@ def message_of(row: Sequence[Any]) -> MtMessage:
         error=error,
         channel=Channel.WHATSAPP if row[14].endswith(WHATSAPP_QUEUE) else Channel.SMS,
         resends=resends,
+        taken=when_or_none(taken),
+        in_doubt=bool(in_doubt),
+        sim=sim,
     )
 
 

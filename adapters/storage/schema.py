@@ -119,6 +119,9 @@ messages = Table(
     Column("leased_until", BigInteger, comment="Until when nobody else may send it; null unless it is being sent."),
     Column("leased_by", Text, comment="Which process is sending it."),
     Column("resends", Integer, nullable=False, server_default="0", comment="How often it was sent again because somebody asked."),
+    Column("taken", BigInteger, comment="When the device acknowledged it; null unless it is being sent and only its report is awaited."),
+    Column("in_doubt", Boolean, nullable=False, server_default=false(), comment="Whether the device may have it and has not said so."),
+    Column("sim", Integer, comment="The SIM slot that it was sent by; null where not known."),
     comment="MT messages and what became of them.",
 )
 
@@ -286,6 +289,38 @@ webhook_deliveries = Table(
     comment="Events on their way to webhooks.",
 )
 
+enrolments = Table(
+    "enrolments",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True, comment="SHA-256 of the token or code."),
+    Column("account_id", _Id, ForeignKey("accounts.id"), nullable=False, comment="Which account it lets phones into."),
+    Column("kind", Text, nullable=False, comment="service.invitations.Kind: a token for many phones, a code for one."),
+    Column("label", Text, nullable=False, comment="What its owner calls it."),
+    Column("created", BigInteger, nullable=False, comment="When it was made."),
+    Column("expires", BigInteger, comment="When it ends; null for never."),
+    comment="What lets phones join an account.",
+    sqlite_with_rowid=False,
+)
+
+device_secrets = Table(
+    "device_secrets",
+    metadata,
+    Column("device_id", Text, primary_key=True, comment="Whose they are."),
+    Column("account_id", _Id, ForeignKey("accounts.id"), nullable=False, comment="Whose that device is."),
+    Column("token_digest", LargeBinary, comment="SHA-256 of the token that the device shows with each call; null when it makes none."),
+    Column("sealed", LargeBinary, nullable=False, comment="What its driver has to read back, JSON, sealed."),
+    comment="Secrets of devices.",
+    sqlite_with_rowid=False,
+)
+
+passwords = Table(
+    "passwords",
+    metadata,
+    Column("account_id", _Id, ForeignKey("accounts.id"), primary_key=True, autoincrement=False, comment="Whose it is."),
+    Column("hash", Text, nullable=False, comment="By argon2id, with its parameters and salt."),
+    comment="With which a person logs in as an account.",
+)
+
 _m = messages.c
 
 
@@ -300,6 +335,9 @@ _index("ix_messages_expiring", _m.expires, where=_m.due.is_not(None))
 Index("ix_messages_account", _m.account_id, _m.id)
 _index("ix_messages_reported", _m.device, _m.device_message_id, _m.id, where=_m.device_message_id.is_not(None))
 _index("ix_messages_leased", _m.leased_until, where=_m.leased_until.is_not(None))
+# What devices acknowledged and did not report on: only such rows, of devices that fetch their messages.
+_index("ix_messages_taken", _m.device, _m.taken, _m.id, where=_m.taken.is_not(None))
+_index("ix_messages_silent", _m.expires, where=_m.taken.is_not(None))
 # What was sent, by when and to whom: only rows that have been, so that accepting a message pays for neither.
 _index("ix_messages_sent", _m.account_id, _m.sent, _m.id, where=_m.sent.is_not(None))
 _index("ix_messages_sent_to", _m.account_id, _m.recipient, _m.sent, _m.id, where=_m.sent.is_not(None))
@@ -324,3 +362,8 @@ _index("ix_webhook_deliveries_due", _d.webhook_id, _d.due, _d.id, where=_d.due.i
 _index("ix_webhook_deliveries_order", _d.webhook_id, _d.subject, _d.id, where=_d.due.is_not(None))
 Index("ix_webhook_deliveries_webhook", _d.webhook_id, _d.id)
 _index("ix_webhook_deliveries_finished", _d.state, _d.finished, where=_d.finished.is_not(None))
+_i = enrolments.c
+Index("ix_enrolments_account", _i.account_id, _i.kind)
+_index("ix_enrolments_expires", _i.expires, where=_i.expires.is_not(None))
+_told = device_secrets.c.token_digest.is_not(None)
+Index("ix_device_secrets_token", device_secrets.c.token_digest, unique=True, sqlite_where=_told, postgresql_where=_told)

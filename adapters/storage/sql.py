@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from adapters.storage import rows
 from adapters.storage.rows import ms, ms_or_none, storable, storable_or_none
+from adapters.storage.sql_enrolment import SqlEnrolment
 from adapters.storage.sql_keys import SqlKeys
 from adapters.storage.sql_links import SqlLinks, row_of
 from adapters.storage.sql_mailbox import SqlMailbox
@@ -19,7 +20,7 @@ from adapters.storage.sql_webhooks import SqlWebhooks
 from adapters.storage.transactions import LAST_ID
 from service.fleet import Device
 from service.lifecycle import Status
-from service.messages import Channel, DeliveryReport, Ids, MtMessage, Receipt, id_of, queue_of
+from service.messages import Channel, DeliveryReport, Ids, MtMessage, Receipt, id_of, queue_of, try_of
 from service.ports import Acceptance, SentQuery, Settlement
 
 _FINISHED = frozenset(s for s in Status if s.is_final)
@@ -41,7 +42,7 @@ class Engine(Protocol):
 
 
 @dataclass(kw_only=False)
-class SqlStore(SqlKeys, SqlLinks, SqlMailbox, SqlWebhooks):
+class SqlStore(SqlKeys, SqlLinks, SqlMailbox, SqlWebhooks, SqlEnrolment):
     """A service.ports.Store."""
 
     engine: Engine
@@ -97,6 +98,8 @@ class SqlStore(SqlKeys, SqlLinks, SqlMailbox, SqlWebhooks):
             "now": now,
             "due": (ms_or_none(settlement.due) or now) if told is Status.QUEUED else None,
             "same_device": settlement.same_device,
+            "given_back": settlement.given_back,
+            "sim": settlement.sim,
             "device_message_id": storable_or_none(settlement.device_message_id),
             "sent": now if told is Status.SENT else None,
             "finished": now if told in _FINISHED else None,
@@ -112,6 +115,17 @@ class SqlStore(SqlKeys, SqlLinks, SqlMailbox, SqlWebhooks):
             "error": storable_or_none(report.error),
         }
         return bool(await self.engine.write("report", report.status.value, change))
+
+    async def acknowledge(self, device: str, device_message_id: str, now: datetime) -> bool:
+        its = try_of(device_message_id)
+        if its is None:
+            return False
+        asked = {"id": its.id, "guid": its.guid, "resends": its.resends, "device": device, "now": ms(now)}
+        return bool(await self.engine.write("acknowledge", {**asked, "device_message_id": device_message_id}))
+
+    async def taken_before(self, device: str, before: datetime, limit: int) -> list[MtMessage]:
+        asked = {"device": device, "before": ms(before), "limit": limit}
+        return [rows.message_of(row) for row in await self.engine.read("ask", "taken_before", asked)]
 
     async def recover(self, *, now: datetime, leased_by: str | None, deduplicating: Sequence[str]) -> list[str]:
         return list(await self.engine.write("recover", ms(now), leased_by, tuple(deduplicating)))

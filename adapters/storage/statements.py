@@ -22,6 +22,7 @@ from sqlalchemy import (
     case,
     cast,
     delete,
+    false,
     func,
     insert,
     literal_column,
@@ -36,7 +37,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert_postgresql
 from sqlalchemy.dialects.sqlite import insert as upsert_sqlite
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from adapters.storage import schema, statements_keys, statements_webhooks
+from adapters.storage import schema, statements_enrolment, statements_keys, statements_webhooks
 from adapters.storage.statements_links import linking
 from service.lifecycle import Status, advance
 from service.messages import WHATSAPP_QUEUE
@@ -74,10 +75,11 @@ def _compile(element: Executable, dialect: Dialect) -> Statement:
 
 def _all(dialect: str) -> Mapping[str, Executable]:
     upsert = upsert_postgresql if dialect == "postgresql" else upsert_sqlite
-    always = {**_accepting(upsert), **_sending(), **_reporting(), **_reading(), **_receiving(upsert), **_owning(upsert)}
+    always = {**_accepting(upsert), **_sending(), **_taking(), **_reporting(), **_reading(), **_receiving(upsert), **_owning(upsert)}
     from adapters.storage import statements_mailbox  # it uses the words of this file
 
     always |= {**linking(), **statements_keys.statements(upsert), **statements_mailbox.statements(upsert)}
+    always |= statements_enrolment.statements(upsert)
     return {**always, **_asking(upsert, dialect), **statements_webhooks.statements()}
 
 
@@ -131,10 +133,16 @@ def _accepting(upsert: Any) -> dict[str, Executable]:
 
 
 # plain texts, since other processes and JSON are told: SQLAlchemy's own kind of text is not taken there
-MESSAGE_COLUMNS = tuple("".join(c.name) for c in schema.messages.c if not c.name.startswith(("leased", "resends")))
+_LATER = ("resends", "taken", "in_doubt", "sim")
+MESSAGE_COLUMNS = tuple("".join(c.name) for c in schema.messages.c if c.name not in _LATER and not c.name.startswith("leased"))
 """those that are given when a message is accepted"""
-ROW_COLUMNS = (*MESSAGE_COLUMNS, "resends")
+ROW_COLUMNS = (*MESSAGE_COLUMNS, *_LATER)
 """those that a message is read from"""
+
+
+_NO_LEASE: dict[str, Any] = {"leased_until": null(), "leased_by": null()}
+_KNOWN: dict[str, Any] = {"taken": null(), "in_doubt": false()}
+"""what a device's own word on a message ends"""
 
 
 def _lane() -> list[ColumnElement[bool]]:
@@ -145,7 +153,6 @@ def _sending() -> dict[str, Executable]:
     now = _p("now", m.due)
     one = m.id == _p("id", m.id)
     is_leased = and_(one, m.leased_until == _p("leased_until", m.leased_until), m.status == _word(Status.SENDING))
-    no_lease: dict[str, Any] = {"leased_until": null(), "leased_by": null()}
     leased = select(m.id, m.guid, m.device, m.queue, m.leased_until, schema.accounts.c.resend_unknown).join(
         schema.accounts, schema.accounts.c.id == m.account_id, isouter=True
     )
@@ -165,17 +172,25 @@ def _sending() -> dict[str, Executable]:
         .where(one, _waits(Status.SENDING))
         .returning(*[m[name] for name in ROW_COLUMNS]),
         "expire": update(schema.messages)
-        .values(status=_word(Status.EXPIRED), due=null(), finished=now)
+        .values(
+            status=case((m.in_doubt, _word(Status.OUTCOME_UNKNOWN)), else_=_word(Status.EXPIRED)),
+            due=null(),
+            finished=case((m.in_doubt, null()), else_=now),
+            in_doubt=false(),
+        )
         .where(one, m.expires <= now, _waits(Status.EXPIRED))
         .returning(m.id),
         "ended": select(m.id).where(m.due.is_not(None), m.expires <= now).limit(bindparam("limit")),
         "leased_by": leased.where(m.leased_until.is_not(None), m.leased_by == _p("leased_by", m.leased_by)),
         "lease_ended": leased.where(m.leased_until <= now),
         "requeue": update(schema.messages)
-        .values(status=_word(Status.QUEUED), due=now, queue=_p("queue", m.queue), **no_lease)
+        .values(status=_word(Status.QUEUED), due=now, queue=_p("queue", m.queue), in_doubt=_p("in_doubt", m.in_doubt), **_NO_LEASE)
         .where(is_leased)
         .returning(m.guid),
-        "give_up": update(schema.messages).values(status=_word(Status.OUTCOME_UNKNOWN), **no_lease).where(is_leased).returning(m.guid),
+        "give_up": update(schema.messages)
+        .values(status=_word(Status.OUTCOME_UNKNOWN), in_doubt=false(), **_NO_LEASE)
+        .where(is_leased)
+        .returning(m.guid),
         **{f"settle_{told.value}": _settle(told) for told in (Status.SENT, Status.QUEUED, Status.FAILED, Status.OUTCOME_UNKNOWN)},
     }
 
@@ -186,7 +201,13 @@ def _settle(told: Status) -> Update:
     is_whatsapp = m.queue.like(literal_column(f"'%{WHATSAPP_QUEUE}'", Text))
     status: ColumnElement[Any] = _word(told)
     due: ColumnElement[Any] = _p("due", m.due)
+    known, may = _KNOWN, _may_become(told)
+    if told is Status.QUEUED:
+        known = {"in_doubt": or_(same_device, and_(cast(bindparam("given_back"), Boolean), m.in_doubt))}
+        # what a device has acknowledged is not sent again, whatever became of the submit
+        may = and_(may, m.taken.is_(None))
     if told is Status.OUTCOME_UNKNOWN:
+        may = and_(m.status == _word(Status.SENDING), m.taken.is_(None))
         accounts = schema.accounts.c
         again = select(accounts.resend_unknown).where(accounts.id == m.account_id).scalar_subquery()
         status, due = case((again, _word(Status.QUEUED)), else_=status), case((again, _p("now", m.due)))
@@ -202,11 +223,41 @@ def _settle(told: Status) -> Update:
             finished=_p("finished", m.finished),
             device_message_id=func.coalesce(_p("device_message_id", m.device_message_id), m.device_message_id),
             error=func.coalesce(_p("error", m.error), m.error),
-            leased_until=null(),
-            leased_by=null(),
+            sim=func.coalesce(_p("sim", m.sim), m.sim),
+            **known,
+            **_NO_LEASE,
         )
-        .where(m.id == _p("id", m.id), m.attempts == _p("attempts", m.attempts), _may_become(told))
+        .where(m.id == _p("id", m.id), m.attempts == _p("attempts", m.attempts), may)
     )
+
+
+def _taking() -> dict[str, Executable]:
+    """A device has a message, the network not yet."""
+    now = _p("now", m.taken)
+    had: dict[str, Any] = {"status": _word(Status.SENDING), "taken": now, "due": null(), "in_doubt": false(), **_NO_LEASE}
+    its_id = _p("device_message_id", m.device_message_id)
+    resends, device = _p("resends", m.resends), _p("device", m.device)
+    its_try = and_(m.id == _p("id", m.id), m.guid == _p("guid", m.guid), m.resends == resends, m.device == device)
+    not_yet = [_word(s) for s in Status if advance(s, Status.SENDING) is Status.SENDING]
+    silent = select(m.id).where(m.taken.is_not(None), m.expires <= _p("before", m.expires)).limit(bindparam("limit"))
+    return {
+        "settle_sending": update(schema.messages)
+        .values(**had, device_message_id=func.coalesce(its_id, m.device_message_id), sim=func.coalesce(_p("sim", m.sim), m.sim))
+        .where(m.id == _p("id", m.id), m.attempts == _p("attempts", m.attempts), m.status == _word(Status.SENDING)),
+        "acknowledge": update(schema.messages)
+        .values(**had, device_message_id=its_id)
+        .where(its_try, m.device_message_id.is_(None), m.status.in_(not_yet))
+        .returning(m.id),
+        "acknowledged": select(m.id).where(its_try),
+        "taken_before": select(*[m[name] for name in ROW_COLUMNS])
+        .where(m.device == device, m.taken < _p("before", m.taken))
+        .order_by(m.taken, m.id)
+        .limit(bindparam("limit")),
+        "silence": update(schema.messages)
+        .values(status=_word(Status.OUTCOME_UNKNOWN), taken=null())
+        .where(m.id.in_(silent), m.taken.is_not(None))
+        .returning(m.id),
+    }
 
 
 def _newest_reported() -> ScalarSelect[Any]:
@@ -225,8 +276,8 @@ def _reporting() -> dict[str, Executable]:
                     "status": _word(told),
                     when: _p("at", m.sent),
                     "error": func.coalesce(_p("error", m.error), m.error),
-                    "leased_until": null(),
-                    "leased_by": null(),
+                    **_KNOWN,
+                    **_NO_LEASE,
                 }
             )
             .where(m.id == _newest_reported(), _may_become(told))

@@ -143,6 +143,7 @@ def _again() -> dict[str, Executable]:
             sent=null(),
             finished=null(),
             device_message_id=null(),
+            in_doubt=false(),
             resends=m.resends + 1,
         )
         .where(*_one_sent(), m.refusal.is_(None), m.status != _word(Status.SENDING), _may_become(Status.QUEUED))
@@ -154,12 +155,14 @@ def _unlinking() -> dict[str, Executable]:
     device, pool = _p("device", m.device), _p("pool", m.queue)
     waits = [m.queue == device, m.due.is_not(None)]
     freed: dict[str, Any] = {"queue": pool, "wanted_device": null()}
+    kept: dict[str, Any] = {**freed, "in_doubt": false()}
     accounts = schema.accounts
     is_resent = select(accounts.c.id).where(accounts.c.id == m.account_id, accounts.c.resend_unknown.is_(true())).exists()
-    given_up = {**freed, "status": _word(Status.OUTCOME_UNKNOWN), "due": null()}
+    unknown = _word(Status.OUTCOME_UNKNOWN)
     return {
-        "free_waiting": update(schema.messages).values(freed).where(*waits, or_(m.attempts == 0, is_resent)),
-        "give_up_waiting": update(schema.messages).values(given_up).where(*waits),
+        "free_waiting": update(schema.messages).values(kept).where(*waits, or_(m.in_doubt.is_(false()), is_resent)),
+        "give_up_waiting": update(schema.messages).values(**kept, status=unknown, due=null()).where(*waits),
+        "give_up_taken": update(schema.messages).values(status=unknown, taken=null()).where(m.device == device, m.taken.is_not(None)),
         "free_leased": update(schema.messages).values(freed).where(m.leased_until.is_not(None), and_(m.device == device)),
         "delete_device": delete(schema.devices).where(schema.devices.c.id == device),
     }

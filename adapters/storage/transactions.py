@@ -15,7 +15,7 @@ from itertools import chain
 from operator import itemgetter
 from typing import Any
 
-from adapters.storage import transactions_keys, transactions_links, transactions_mailbox, transactions_webhooks
+from adapters.storage import transactions_enrolment, transactions_keys, transactions_links, transactions_mailbox, transactions_webhooks
 from service.errors import Conflict, QuotaExceeded
 
 Row = tuple[Any, ...]
@@ -25,6 +25,8 @@ Answer = list[list[Row]]
 Transaction = Generator[Ask, Answer, Any]
 
 IDEMPOTENCY_MS = 24 * 3600 * 1000
+SILENCE_MS = 24 * 3600 * 1000
+"""how long after its validity a report about what a device has taken is still waited for"""
 LAST_ID = (1 << 63) - 1
 WHATSAPP_QUEUE = "-wa"
 """as service.messages has it, which would take memory of the writing process"""
@@ -96,7 +98,20 @@ def report(told: str, change: dict[str, Any]) -> Transaction:
     if moved:
         return True
     [[[known]]] = yield "reported", [change]
-    return known is not None
+    if known is None:
+        return False
+    # its submit may have been settled between the two: then this is no old news
+    yield f"report_{told}", [change]
+    return True
+
+
+def acknowledge(asked: dict[str, Any]) -> Transaction:
+    """Whether the device has ever been given this try of this message."""
+    [moved] = yield "acknowledge", [asked]
+    if moved:
+        return True
+    [known] = yield "acknowledged", [asked]
+    return bool(known)
 
 
 def first_due(lanes: Sequence[tuple[str, int]]) -> Transaction:
@@ -112,7 +127,7 @@ def recover(now: int, leased_by: str | None, deduplicating: Sequence[str]) -> Ge
         [leased] = yield "leased_by", [{"leased_by": leased_by}]
     requeued, given_up = [], []
     for id, _, device, queue, leased_until, resend_unknown in leased:
-        lease = {"id": id, "leased_until": leased_until, "now": now}
+        lease = {"id": id, "leased_until": leased_until, "now": now, "in_doubt": device in deduplicating}
         if device in deduplicating:
             # only this device knows that it has it already, so no other may be asked
             requeued.append({**lease, "queue": device + WHATSAPP_QUEUE if queue.endswith(WHATSAPP_QUEUE) else device})
@@ -129,13 +144,14 @@ def recover(now: int, leased_by: str | None, deduplicating: Sequence[str]) -> Ge
 
 
 def expire(now: int, limit: int) -> Generator[Ask, Answer, int]:
-    """How many messages have expired. Idempotency records that have ended go with them."""
+    """How many messages have ended. Idempotency records that have ended go with them."""
     yield "forget", [{"ended": now - IDEMPOTENCY_MS, "limit": limit}]
     [ended] = yield "ended", [{"now": now, "limit": limit}]
+    [silent] = yield "silence", [{"before": now - SILENCE_MS, "limit": limit - len(ended)}]
     if not ended:
-        return 0
+        return len(silent)
     expired = yield "expire", [{"id": id, "now": now} for (id,) in ended]
-    return sum(map(len, expired))
+    return len(silent) + sum(map(len, expired))
 
 
 def ask(statement: str, parameters: dict[str, Any]) -> Generator[Ask, Answer, list[Row]]:
@@ -154,6 +170,7 @@ OPERATIONS: Mapping[str, Callable[..., Transaction]] = {
     "claim": claim,
     "settle": settle,
     "report": report,
+    "acknowledge": acknowledge,
     "first_due": first_due,
     "recover": recover,
     "expire": expire,
@@ -163,6 +180,7 @@ OPERATIONS: Mapping[str, Callable[..., Transaction]] = {
     **transactions_links.operations(accept),
     **transactions_keys.OPERATIONS,
     **transactions_webhooks.OPERATIONS,
+    **transactions_enrolment.OPERATIONS,
 }
 
 MAY_INTERLEAVE = frozenset({"accept", "settle", "report", "receive", "tell"})

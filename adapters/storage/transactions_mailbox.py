@@ -96,10 +96,12 @@ def delete_span(from_id: int, to_id: int, account_id: int, limit: int) -> Transa
 
 def unlink(device: str, pool: str) -> Transaction:
     of = {"device": device, "pool": pool}
-    # first those that it has never had in its hands: whatever else waits for it may have been sent by it
+    # first those that it has not: whatever else waits for it may have been sent by it
     yield "free_waiting", [of]
     yield "give_up_waiting", [of]
+    yield "give_up_taken", [of]
     yield "free_leased", [of]
+    yield "delete_device_secrets", [of]
     yield "delete_device", [of]
 
 

@@ -18,6 +18,7 @@ from adapters.storage.memory import MemoryStore
 from adapters.web import FrontDoor
 from service.accounts import ALL_SCOPES, Account, Accounts, ApiKey, Scope, digest_of
 from service.dispatch import Dispatch
+from service.enrolment import Enrolment
 from service.fleet import Device, Fleet
 from service.gateway import Gateway
 from service.links import Links
@@ -25,9 +26,10 @@ from service.mailbox import Mailbox
 from service.messages import MtMessage
 from service.outcome import Outcome
 from service.ports import SentQuery
+from service.pulling import Pulls
 from service.submission import Submission
 from service.webhooks import Webhooks
-from tests.fakes import FakeClock, ripple
+from tests.fakes import FakeClock, QuickHasher, ripple
 from tests.http_peer import Answer, Log, Wire, answers
 from tests.postbox import NoPoster, OpenSealer
 from tests.scripted_driver import ScriptedDriver
@@ -46,8 +48,9 @@ class MemoryGateway:
         self.links = Links(store=self.store, cipher=AesGcm(), clock=self.clock, public_url=settings.public_url)
         self.dispatch = Dispatch(store=self.store, clock=self.clock, node="here", sleep=asyncio.sleep)
         self.outcome = Outcome(store=self.store, fleet=self.fleet, dispatch=self.dispatch, clock=self.clock)
+        accounts = Accounts(store=self.store, clock=self.clock)
         self.gateway = Gateway(
-            accounts=Accounts(store=self.store, clock=self.clock),
+            accounts=accounts,
             submission=Submission(store=self.store, fleet=self.fleet, clock=self.clock, links=self.links),
             mailbox=Mailbox(store=self.store, fleet=self.fleet, clock=self.clock),
             fleet=self.fleet,
@@ -56,6 +59,10 @@ class MemoryGateway:
             links=self.links,
             webhooks=Webhooks(store=self.store, poster=NoPoster(), sealer=OpenSealer(), formats={}, clock=self.clock),
             outcome=self.outcome,
+            pulls=Pulls(clock=self.clock),
+            enrolment=Enrolment(
+                store=self.store, accounts=accounts, fleet=self.fleet, sealer=OpenSealer(), hasher=QuickHasher(), clock=self.clock
+            ),
         )
         self.api: Api = build(self.gateway, settings)
         self.door = FrontDoor([self.api], log=self.log, clock=Clock())

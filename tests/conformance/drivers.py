@@ -3,53 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from enum import Enum, auto
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from functools import partial
-from typing import Any, Protocol
-
-import httpx
+from typing import Any
 
 from adapters.devices.simulator import Behaviour, Simulator
-from adapters.devices.whatsapp import WhatsApp
-from adapters.wire.whatsapp import Told, dialect_of
+from adapters.devices.smsgate import SmsGate
+from service.errors import Unavailable
 from service.fleet import Device
 from service.lifecycle import Status
 from service.messages import DeliveryReport
 from service.ports import Driver
-from tests.fakes import START, FakeClock, ripple
-from tests.peers.whatsapp_upstreams import CloudApi, Waha
-
-
-class Mood(Enum):
-    """What the device is told to do with each submit."""
-
-    TAKES = auto()
-    """and reports it sent and delivered"""
-    HOLDS = auto()
-    """answers only at `Rig.let_go`"""
-    REFUSES_FOR_NOW = auto()
-    REFUSES_FOR_GOOD = auto()
-
-
-class Rig(Protocol):
-    """A driver together with the device that it speaks to."""
-
-    driver: Driver
-
-    async def settle(self) -> None:
-        """Let everything happen that is going to happen, timers included, except what a device HOLDS."""
-        ...
-
-    async def let_go(self) -> None:
-        """The device answers what it holds, and reports."""
-        ...
-
-    async def lose_connection(self) -> None:
-        """Now; it is not back before `reconnect`."""
-        ...
-
-    async def reconnect(self) -> None: ...
+from service.pulling import LISTENS_AGAIN, News, Pulls
+from tests.conformance.rig import Mood, Rig
+from tests.conformance.whatsapp_rig import WhatsAppRig
+from tests.fakes import FakeClock, ripple
 
 
 _BEHAVIOURS = {
@@ -84,102 +53,81 @@ class SimulatorRig:
         await ripple()
 
 
-_UPSTREAMS: dict[str, Callable[[], CloudApi | Waha]] = {"cloud": lambda: CloudApi(longest=50_000), "waha": Waha}
-_REFUSALS: dict[tuple[str, Mood], tuple[int, dict[str, Any]]] = {
-    ("cloud", Mood.REFUSES_FOR_NOW): (429, {"error": {"code": 130429, "message": "Rate limit hit"}}),
-    ("cloud", Mood.REFUSES_FOR_GOOD): (400, {"error": {"code": 131026, "message": "Message undeliverable"}}),
-    ("waha", Mood.REFUSES_FOR_NOW): (422, {"error": "Session status is not as expected. Current: STARTING"}),
-    ("waha", Mood.REFUSES_FOR_GOOD): (400, {"message": "chatId is wrong"}),
-}
+class SmsGateRig:
+    """The phone in memory: it keeps a line open, fetches when it is told, and says what its mood is."""
 
+    def __init__(self, mood: Mood, device: Device) -> None:
+        self._mood, self._clock = mood, FakeClock()
+        self._pulls = Pulls(clock=self._clock)
+        self._outbox = self._pulls.of(device.id)
+        self.driver: Driver = SmsGate(device, self._outbox)
+        self._held: list[str] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._outbox.listen(self, self._clock())
 
-class WhatsAppRig:
-    """The upstream behind httpx, which is real. Its calls go to the inbox by the way that the API takes with them."""
+    # a service.pulling.Line
 
-    def __init__(self, dialect: str, mood: Mood, device: Device) -> None:
-        self._upstream = _UPSTREAMS[dialect]()
-        self._upstream.failing = _REFUSALS.get((dialect, mood))
-        self._holds, self._is_away = mood is Mood.HOLDS, False
-        self._free, self._sleeper = asyncio.Event(), None
-        self._told, self._inbox, self._reporting = 0, None, set[asyncio.Task[None]]()
-        numbers = {"phone_number_id": CloudApi.number_id, "session": Waha.session}
-        keys = {"cloud": (CloudApi.token, CloudApi.app_secret), "waha": (Waha.key, Waha.secret)}[dialect]
-        self._dialect = dialect_of({"dialect": dialect, **numbers}, dict(zip(("key", "secret"), keys, strict=True)))
-        self._whatsapp = WhatsApp(device, self._dialect, self._connect, sleep=self._sleep)
-        start, stop = self._whatsapp.start, self._whatsapp.stop
+    def tell(self, news: News, about: str = "") -> None:
+        if self._mood is Mood.REFUSES_FOR_NOW:
+            asyncio.get_running_loop().call_soon(self._fall_silent)
+        else:
+            self._begin(self._fetch())
 
-        async def starting(inbox: Any) -> None:
-            self._inbox = inbox
-            await start(inbox)
+    def hang_up(self) -> None:
+        pass
 
-        async def stopping() -> None:
-            self._inbox = None
-            for task in self._reporting:
-                task.cancel()
-            await stop()
+    def _begin(self, what: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(what)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
-        self._whatsapp.start, self._whatsapp.stop = starting, stopping  # type: ignore[method-assign]
-        self.driver: Driver = self._whatsapp
+    async def _fetch(self) -> None:
+        for message in self._outbox.fetch(self._clock()):
+            if self._mood is Mood.HOLDS:
+                self._held.append(message.try_guid)
+            elif self._mood is Mood.REFUSES_FOR_GOOD:
+                self._begin(self._say(message.try_guid, Status.FAILED))
+            else:
+                self._begin(self._take(message.try_guid))
 
-    def _connect(self) -> httpx.AsyncClient:
-        return httpx.AsyncClient(base_url="http://upstream.test", transport=httpx.MockTransport(self._answer))
+    async def _take(self, id: str) -> None:
+        """As the app does: each report waits for the answer to the one before."""
+        with suppress(Unavailable):
+            await self._outbox.acknowledge(id)
+        for status in (Status.SENT, Status.DELIVERED):
+            await self._say(id, status)
 
-    async def _answer(self, request: httpx.Request) -> httpx.Response:
-        if self._is_away:
-            raise httpx.ConnectError("gone")
-        if self._holds and request.method == "POST":
-            await self._free.wait()
-        if self._is_away:
-            raise httpx.ReadError("gone")
-        headers = {name.lower(): value for name, value in request.headers.items()}
-        status, said = self._upstream.answer(request.method, request.url.raw_path.decode(), headers, request.content)
-        return httpx.Response(status, json=said)
+    async def _say(self, id: str, status: Status) -> None:
+        report = DeliveryReport(device=self.driver.device.id, device_message_id=id, status=status, at=self._clock())
+        with suppress(Unavailable):  # it would say it again later
+            await (self._outbox.fail(report) if status is Status.FAILED else self._outbox.report(report))
 
-    async def _sleep(self, seconds: float) -> None:
-        self._sleeper = asyncio.get_running_loop().create_future()
-        await self._sleeper
+    def _fall_silent(self) -> None:
+        self._outbox.hung_up(self, self._clock())
+        self._clock.advance(3 * LISTENS_AGAIN.total_seconds())
+        self._pulls.sweep()
 
     async def settle(self) -> None:
         await ripple()
-        for id, *_ in self._upstream.sent[self._told :]:
-            self._told += 1
-            if self._inbox is not None:
-                self._reporting.add(asyncio.create_task(self._report(id, self._inbox)))
-        await ripple()
-
-    async def _report(self, id: str, inbox: Any) -> None:
-        upstream = self._upstream
-        states: tuple[Any, ...] = ("sent", "delivered") if isinstance(upstream, CloudApi) else (1, 2)
-        for state in states:
-            _, body = upstream.status(id, state) if isinstance(upstream, CloudApi) else upstream.ack(id, state)
-            for told in self._dialect.events(body):
-                assert isinstance(told, Told)
-                status = {"sent": Status.SENT, "delivered": Status.DELIVERED}[told.state]
-                report = DeliveryReport(device=self.driver.device.id, device_message_id=told.id, status=status, at=told.at or START)
-                await inbox.report(report)
 
     async def let_go(self) -> None:
-        self._free.set()
+        held, self._held = list(dict.fromkeys(self._held)), []
+        for id in held:
+            self._begin(self._take(id))
         await ripple()
-        self._free.clear()
 
     async def lose_connection(self) -> None:
-        self._is_away = True
-        await self.let_go()
-        await self._look()
+        self._fall_silent()
+        await ripple()
 
     async def reconnect(self) -> None:
-        self._is_away = False
-        await self._look()
-
-    async def _look(self) -> None:
-        if self._sleeper is not None and not self._sleeper.done():
-            self._sleeper.set_result(None)
+        self._outbox.listen(self, self._clock())
         await ripple()
 
 
 DRIVERS: dict[str, Callable[[Mood, Device], Rig]] = {
     "simulator": SimulatorRig,
+    "smsgate": SmsGateRig,
     "whatsapp by the Cloud API": partial(WhatsAppRig, "cloud"),
     "whatsapp by WAHA": partial(WhatsAppRig, "waha"),
 }

@@ -159,9 +159,62 @@ async def test_a_device_that_knows_its_messages_is_asked_again_and_no_other() ->
 
 
 @in_virtual_time
-async def test_when_even_that_device_is_asked_no_more_the_message_has_not_failed_for_sure() -> None:
-    row = await Room(deduplicates=True).send(UNKNOWN, attempts=MOST_ATTEMPTS - 1)
-    assert (row.status, row.due) == (Status.OUTCOME_UNKNOWN, None)
+async def test_that_device_is_asked_at_once_and_however_often_until_the_validity_ends() -> None:
+    room = Room(deduplicates=True)
+    row = await room.send(UNKNOWN, attempts=MOST_ATTEMPTS)
+    assert (row.status, row.due, row.in_doubt) == (Status.QUEUED, START, True)
+    await asyncio.sleep((row.expires - START).total_seconds())
+    assert await room.dispatch.claim(room.driver, 1) == []
+    assert (await room.row(row)).status is Status.OUTCOME_UNKNOWN
+
+
+@in_virtual_time
+async def test_a_bug_in_its_driver_does_not_go_round_and_round() -> None:
+    room = Room(deduplicates=True)
+    for attempts, wait in ((0, timedelta(seconds=5)), (MOST_ATTEMPTS, timedelta(hours=1))):
+        with pytest.raises(RuntimeError):
+            await room.send(RuntimeError(), attempts=attempts)
+        (row, *_) = await room.store.sent(SentQuery(account_id=1))
+        assert row.due is not None
+        assert (row.status, row.in_doubt, row.due >= START + wait) == (Status.QUEUED, True, True)
+
+
+GIVEN_BACK = SendFailed("the phone went away", given_back=True)
+
+
+@pytest.mark.parametrize("deduplicates", [False, True])
+@in_virtual_time
+async def test_what_a_device_never_had_waits_as_before_for_whoever_comes_first(deduplicates: bool) -> None:
+    room = Room(deduplicates=deduplicates)
+    row = await room.send(GIVEN_BACK, attempts=MOST_ATTEMPTS)
+    assert (row.status, row.due, row.error, row.in_doubt) == (Status.QUEUED, START, None, False)
+    (again,) = await room.dispatch.claim(ScriptedDriver(OTHER_PHONE), 1)
+    assert again.guid == row.guid
+
+
+@in_virtual_time
+async def test_what_is_given_back_while_in_doubt_stays_so_and_with_its_device() -> None:
+    room = Room(deduplicates=True)
+    await room.send(UNKNOWN)
+    (again,) = await room.dispatch.claim(room.driver, 1)
+    room.driver.script[:] = [GIVEN_BACK]
+    await room.dispatch.send(room.driver, again)
+    row = await room.row(again)
+    assert (row.status, row.due, row.error, row.in_doubt) == (Status.QUEUED, START, "the link broke", True)
+    assert await room.dispatch.claim(ScriptedDriver(OTHER_PHONE, deduplicates=True), 1) == []
+
+
+@in_virtual_time
+async def test_what_a_device_has_stored_is_not_sent_yet_and_nobody_takes_it_away() -> None:
+    room = Room(deduplicates=True)
+    message = await room.claimed()
+    room.driver.on_air = False
+    await room.dispatch.send(room.driver, message)
+    row = await room.row(message)
+    assert (row.status, row.taken, row.sent, row.device_message_id) == (Status.SENDING, START, None, "1")
+    for leased_by in (None, "here"):
+        assert await room.store.recover(now=START + timedelta(days=9), leased_by=leased_by, deduplicating=[PHONE.id]) == []
+    assert await room.row(message) == row
 
 
 @in_virtual_time
@@ -231,15 +284,15 @@ async def test_a_submit_is_in_flight_until_it_is_on_disk() -> None:
     room.store.away = [Unavailable("full")]
     sending = asyncio.create_task(room.dispatch.send(room.driver, message))
     await ripple()
-    (flying,) = room.dispatch.in_flight(PHONE.id)
-    assert room.dispatch.in_flight(OTHER_PHONE.id) == set()
+    (flying,) = room.dispatch.in_flight(PHONE.id, "1")
+    assert room.dispatch.in_flight(OTHER_PHONE.id, "1") == set()
     room.driver.gate.set()
     await ripple()
     assert room.driver.answered == 1
     assert not flying.done()
     await sending
     assert flying.done()
-    assert room.dispatch.in_flight(PHONE.id) == set()
+    assert room.dispatch.in_flight(PHONE.id, "1") == set()
 
 
 @pytest.mark.parametrize("bug", [True, False])
@@ -251,11 +304,11 @@ async def test_a_submit_that_ends_badly_is_not_in_flight_for_ever(bug: bool) -> 
     room.driver.script = [RuntimeError()]
     sending = asyncio.create_task(room.dispatch.send(room.driver, message))
     await ripple()
-    (flying,) = room.dispatch.in_flight(PHONE.id)
+    (flying,) = room.dispatch.in_flight(PHONE.id, "1")
     if bug:
         room.driver.gate.set()
     else:
         sending.cancel()
     await asyncio.gather(sending, return_exceptions=True)
     assert flying.done()
-    assert room.dispatch.in_flight(PHONE.id) == set()
+    assert room.dispatch.in_flight(PHONE.id, "1") == set()

@@ -19,6 +19,7 @@ from adapters.storage.memory import MemoryStore
 from adapters.webhook_worker import LOOK_EVERY_S, WebhookWorker
 from service.accounts import Account, Accounts
 from service.dispatch import Dispatch
+from service.enrolment import Enrolment
 from service.errors import Conflict, Invalid, Missing, NotFound, Refused
 from service.events import DeliveryState, EventType, WebhookState
 from service.fleet import Device, Fleet
@@ -31,7 +32,7 @@ from service.outcome import Outcome
 from service.ports import Settlement
 from service.submission import Submission
 from service.webhooks import PAUSE_FAILURES, PROBE_EVERY, ROTATION, WAITS_S, WINDOW, Webhooks, next_try
-from tests.fakes import START, RecordingLog
+from tests.fakes import START, QuickHasher, RecordingLog
 from tests.postbox import FAILS, OpenSealer, Postbox, Posted
 from tests.scripted_driver import PHONE, queue
 from tests.virtual_time import in_virtual_time, now
@@ -50,8 +51,9 @@ class House:
         self.webhooks = Webhooks(store=self.store, poster=self.box, sealer=OpenSealer(), formats=FORMATS, clock=now)
         self.worker = WebhookWorker(webhooks=self.webhooks, log=self.log, look_every_s=look_every_s)
         dispatch = Dispatch(store=self.store, clock=now, node="here", sleep=asyncio.sleep)
+        accounts, sealer = Accounts(store=self.store, clock=now), OpenSealer()
         self.gateway = Gateway(
-            accounts=Accounts(store=self.store, clock=now),
+            accounts=accounts,
             submission=Submission(store=self.store, fleet=self.fleet, clock=now, links=links),
             mailbox=Mailbox(store=self.store, fleet=self.fleet, clock=now),
             fleet=self.fleet,
@@ -60,6 +62,7 @@ class House:
             webhooks=self.webhooks,
             links=links,
             outcome=Outcome(store=self.store, fleet=self.fleet, dispatch=dispatch, clock=now),
+            enrolment=Enrolment(store=self.store, accounts=accounts, fleet=self.fleet, sealer=sealer, hasher=QuickHasher(), clock=now),
         )
 
     async def open(self) -> House:

@@ -44,6 +44,8 @@ def test_the_migrated_tables_are_those_of_the_schema(engine: Engine) -> None:
         "ix_messages_expiring": "due IS NOT NULL",
         "ix_messages_reported": "device_message_id IS NOT NULL",
         "ix_messages_leased": "leased_until IS NOT NULL",
+        "ix_messages_taken": "taken IS NOT NULL",
+        "ix_messages_silent": "taken IS NOT NULL",
         "ix_messages_sent": "sent IS NOT NULL",
         "ix_messages_sent_to": "sent IS NOT NULL",
     }

@@ -40,6 +40,11 @@ INDEX = {
     "lease_ended": "ix_messages_leased",
     "leased_by": "ix_messages_leased",
     "ended": "ix_messages_expiring",
+    "settle_sending": "pk_messages",
+    "acknowledge": "pk_messages",
+    "acknowledged": "pk_messages",
+    "taken_before": "ix_messages_taken",
+    "silence": "ix_messages_silent",
     "sent": "ix_messages_account",
     "sent_one": "pk_messages",
     "exists": "pk_messages",
@@ -81,7 +86,7 @@ def _rows(delivered: int, waiting: int) -> list[dict[str, Any]]:
     def row(id: int, **fields: Any) -> dict[str, Any]:
         always = {"id": id, "guid": str(id), "account_id": id % 5, "key_id": 1, "api": "x", "recipient": "1", "text": "x", "segments": 1}
         mt = {"status": "delivered", "created": id, "expires": id + 9, "queue": "done", "device": "d", "device_message_id": str(id)}
-        nulls = {"due": None, "leased_until": None, "leased_by": None}
+        nulls = {"due": None, "leased_until": None, "leased_by": None, "taken": None}
         return {**always, **mt, **nulls, **fields}
 
     leased = {"status": "sending", "leased_until": 5, "leased_by": "node", "device_message_id": None}
@@ -89,7 +94,8 @@ def _rows(delivered: int, waiting: int) -> list[dict[str, Any]]:
     queued = [
         row(i, status="queued", due=i, queue="another", device=None, device_message_id=None) for i in range(delivered, delivered + waiting)
     ]
-    return [*ended, *queued, *(row(10**6 + i, **leased) for i in range(3))]
+    taken = [row(10**6 + i, status="sending", taken=i, device="d" if i == 7 else f"d{i % 50}") for i in range(3, 500)]
+    return [*ended, *queued, *taken, *(row(10**6 + i, **leased) for i in range(3))]
 
 
 def _fill_keys(filling: Connection) -> None:
@@ -139,7 +145,7 @@ def _parameters(statement: Statement) -> list[Any]:
     return [{**values, **_ODD, **statement.constants}[name] for name in statement.parameters]
 
 
-_ODD: dict[str, Any] = {"refused": None, "failed": None, "pattern": None, "same_device": False, "digest": b"d", "fingerprint": b"d"}
+_ODD: dict[str, Any] = {"refused": None, "failed": None, "pattern": None, "same_device": False, "given_back": False, "in_doubt": False, "digest": b"d", "fingerprint": b"d"}
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,22 @@
+"""An open event stream of a phone. A part of smsgate_device.py."""
+
+from __future__ import annotations
+
+from adapters.call import Pipe
+from adapters.wire import smsgate as wire
+from service.pulling import News
+
+_EVENTS = {News.FETCH: wire.event("MessageEnqueued"), News.SETTINGS: wire.event("SettingsUpdated")}
+
+
+class EventLine:
+    """A service.pulling.Line."""
+
+    def __init__(self, pipe: Pipe) -> None:
+        self._pipe = pipe
+
+    def tell(self, news: News, about: str = "") -> None:
+        self._pipe.write(wire.message_cancelled(about) if news is News.CANCEL else _EVENTS[news])
+
+    def hang_up(self) -> None:
+        self._pipe.close()
