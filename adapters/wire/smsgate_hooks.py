@@ -139,7 +139,9 @@ _TEXTS = {"sms:received": _sms, "sms:data-received": _data, "mms:received": _mms
 def _ping(payload: dict[str, Any]) -> Ping:
     health = payload.get("health")
     checks = health.get("checks") if isinstance(health, dict) else None
-    named = [(name, check) for name, check in list(checks.items())[:MOST_CHECKS] if isinstance(check, dict)] if isinstance(checks, dict) else []
+    named = (
+        [(name, check) for name, check in list(checks.items())[:MOST_CHECKS] if isinstance(check, dict)] if isinstance(checks, dict) else []
+    )
     level = dict(named).get("battery:level", {}).get("observedValue")
     return Ping(
         battery=int(level) if isinstance(level, int | float) and not isinstance(level, bool) and 0 <= level <= 100 else None,

@@ -20,7 +20,6 @@ from tests.conformance.rig import Mood, Rig
 from tests.conformance.whatsapp_rig import WhatsAppRig
 from tests.fakes import FakeClock, ripple
 
-
 _BEHAVIOURS = {
     Mood.TAKES: Behaviour(sent_reports=1, delivered_reports=1, delivered_after_s=(1, 3), window=4),
     Mood.HOLDS: Behaviour(latency_s=(900, 900), sent_reports=1, delivered_reports=1, window=4),

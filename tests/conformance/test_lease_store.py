@@ -78,7 +78,9 @@ async def test_a_report_ends_it(house: House, told: Status) -> None:
 
 
 @on_the_loop
-@pytest.mark.parametrize(("told", "becomes"), [(S.SENT, S.SENT), (S.FAILED, S.FAILED), (S.QUEUED, S.SENDING), (S.OUTCOME_UNKNOWN, S.SENDING)])
+@pytest.mark.parametrize(
+    ("told", "becomes"), [(S.SENT, S.SENT), (S.FAILED, S.FAILED), (S.QUEUED, S.SENDING), (S.OUTCOME_UNKNOWN, S.SENDING)]
+)
 async def test_the_end_of_a_submit_does_not_take_it_away(house: House, told: Status, becomes: Status) -> None:
     """An acknowledgement may have come by another way while its submit ended."""
     message = await house.claimed()

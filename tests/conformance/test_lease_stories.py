@@ -31,9 +31,7 @@ class Server:
         self.fleet.register(house.phone)
         self.dispatch = Dispatch(store=house.store, clock=clock, node="node", sleep=asyncio.sleep)
         self.unknown: list[DeliveryReport] = []
-        self.outcome = Outcome(
-            store=house.store, fleet=self.fleet, dispatch=self.dispatch, clock=clock, on_unknown=self.unknown.append
-        )
+        self.outcome = Outcome(store=house.store, fleet=self.fleet, dispatch=self.dispatch, clock=clock, on_unknown=self.unknown.append)
         self.driver = FetchingDriver(house.phone)
         self.submits: list[asyncio.Task[None]] = []
 

@@ -145,7 +145,16 @@ def _parameters(statement: Statement) -> list[Any]:
     return [{**values, **_ODD, **statement.constants}[name] for name in statement.parameters]
 
 
-_ODD: dict[str, Any] = {"refused": None, "failed": None, "pattern": None, "same_device": False, "given_back": False, "in_doubt": False, "digest": b"d", "fingerprint": b"d"}
+_ODD: dict[str, Any] = {
+    "refused": None,
+    "failed": None,
+    "pattern": None,
+    "same_device": False,
+    "given_back": False,
+    "in_doubt": False,
+    "digest": b"d",
+    "fingerprint": b"d",
+}
 
 
 @pytest.fixture(scope="module")
