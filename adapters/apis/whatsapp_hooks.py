@@ -20,7 +20,7 @@ import orjson
 from adapters.apis import ApiSettings
 from adapters.web import Api, Call, Reply, Route, Trouble
 from adapters.wire.whatsapp import Event, Incoming, Told, Unreadable, dialect_of
-from service.errors import Refused, SealBroken, Unavailable
+from service.errors import NotFound, Refused, SealBroken, Unavailable
 from service.fleet import Device
 from service.gateway import Gateway
 from service.lifecycle import Status
@@ -94,5 +94,6 @@ class _Hooks:
 
 
 def _word(call: Call, error: Refused | Trouble) -> Reply:
-    status = error.status if isinstance(error, Trouble) else 503 if isinstance(error, Unavailable) else 400
+    known = {Unavailable: 503, NotFound: 404}
+    status = error.status if isinstance(error, Trouble) else known.get(type(error), 400)
     return Reply(orjson.dumps({"error": error.why}), status=status)
