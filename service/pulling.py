@@ -15,7 +15,7 @@ from enum import Enum, auto
 from typing import Any, Protocol, TypeVar
 
 from service.errors import SendFailed, Unavailable
-from service.messages import Accepted, DeliveryReport, MoMessage, MtMessage
+from service.messages import Accepted, DeliveryReport, MoMessage, MtMessage, try_of
 from service.ports import Inbox
 
 CALLS_AGAIN = timedelta(minutes=15)
@@ -155,6 +155,8 @@ class Outbox:
 
     async def acknowledge(self, id: str) -> bool:
         """The device has the message; returns once that is on disk. False when it was never given such a message."""
+        if try_of(id) is None:
+            return False
         offer = self._offers.get(id)
         if offer is not None and not offer.answer.done():
             offer.answer.set_result(Accepted(device_message_id=id, on_air=False))

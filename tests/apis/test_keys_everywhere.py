@@ -57,7 +57,9 @@ async def _key(at: MemoryGateway, account: Account, secret: str, **fields: objec
 
 
 def endpoints() -> list[str]:
-    paths = {route.path for api in load(MemoryGateway(lambda g, s: load(g, s)[0]).gateway, ApiSettings()) for route in api.routes}
+    apis = load(MemoryGateway(lambda g, s: load(g, s)[0]).gateway, ApiSettings())
+    # phones have tokens of their own, see test_smsgate_device.py
+    paths = {route.path for api in apis if api.name != "smsgate_device" for route in api.routes}
     return sorted(paths - OPEN - {ENDPOINT})
 
 

@@ -32,6 +32,8 @@ _PROBES: dict[str, tuple[str, ...]] = {
     "php-soap": ("php", "-r", "new SoapVar(1, XSD_INT);"),
     "php-xml": ("php", "-r", "xml_parser_create();"),
     "libnusoap-php": ("test", "-f", str(_NUSOAP)),
+    "default-jdk-headless": ("javac", "-version"),
+    "libgoogle-gson-java": ("test", "-f", "/usr/share/java/gson.jar"),
     "libsoap-lite-perl": ("perl", "-MSOAP::Lite", "-e", "1"),
     "ruby": ("ruby", "-rjson", "-rnet/http", "-e", "1"),
 }

@@ -52,6 +52,7 @@ class Phone:
         self._syncing = Errand(device, self._tasks, self._sync_hooks, every_s=_DAY_S)
         self._adopting = Errand(device, self._tasks, self._adopt_settings, every_s=_DAY_S)
         self._is_listening = False
+        self._is_registered = False
 
     def start(self) -> None:
         """The app starts, for the first time or after `stop`."""
@@ -82,6 +83,11 @@ class Phone:
     @property
     def id(self) -> str | None:
         return self.device.memory.setting("id")
+
+    @property
+    def is_registered(self) -> bool:
+        """Since this start; it begins to listen and to pull then."""
+        return self._is_registered
 
     @property
     def push_token(self) -> str | None:
@@ -116,12 +122,13 @@ class Phone:
         if self.push_token is None and self.device.make.version.has("stream") and not self._is_listening:
             self._is_listening = True
             for _ in range(self.device.make.streams):
-                self._tasks.start(self._listen())
+                self._tasks.start(self._listen)
         Errand(self.device, self._tasks, self._api.public_address, every_s=None).start()
         for errand in (self._syncing, self._adopting, self._pulling):
             errand.start()
         if self.device.make.version.knows_event("app:started"):
             self._hooks.emit("app:started", {"simCards": self._api.sim_cards()})
+        self._is_registered = True
 
     async def _listen(self) -> None:
         failures = 0

@@ -9,6 +9,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
+from functools import partial
 from typing import Any
 
 from tests.peers.smsgate_air import Air, Script
@@ -84,14 +85,14 @@ class Tasks:
         self.failures: list[Exception] = []
         """of this program, not of the played app"""
 
-    def start(self, work: Awaitable[None]) -> None:
+    def start(self, work: Callable[[], Awaitable[None]]) -> None:
         task = asyncio.ensure_future(self._guard(work))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
-    async def _guard(self, work: Awaitable[None]) -> None:
+    async def _guard(self, work: Callable[[], Awaitable[None]]) -> None:
         try:
-            await work
+            await work()
         except Killed:
             self.kill()
         except Exception as error:
@@ -143,7 +144,7 @@ class Worker:
             return
         if self._news is None:
             self._news = asyncio.Event()
-            self._tasks.start(self._run(self._news))
+            self._tasks.start(partial(self._run, self._news))
         self._news.set()
 
     async def _run(self, news: asyncio.Event) -> None:
@@ -186,7 +187,7 @@ class Errand:
             return
         if self._news is None:
             self._news = asyncio.Event()
-            self._tasks.start(self._run(self._news))
+            self._tasks.start(partial(self._run, self._news))
         self._news.set()
 
     async def _run(self, news: asyncio.Event) -> None:

@@ -50,13 +50,11 @@ class Faults:
         kill_at: str | None = None,
         kill_on: int = 1,
         kill: Callable[[], None] = end_process,
-        fates: Iterable[Fate] = (),
         clock_offset_s: float = 0,
         read_pause_s: float = 0,
     ) -> None:
         assert kill_at in (None, *POINTS)
         self._kill_at, self._kill_on, self._kill = kill_at, kill_on, kill
-        self._fates = iter(fates)
         self.clock_offset_s = clock_offset_s
         self.read_pause_s = read_pause_s
 
@@ -67,15 +65,13 @@ class Faults:
                 self._kill()
                 raise Killed
 
-    def fate(self) -> Fate:
-        return next(self._fates, Fate.ARRIVES)
-
 
 class Reception:
-    """A Network with `faults` in it, and one that can be away."""
+    """A Network that can be away. `fates` are those of the next reports; all later ones arrive."""
 
-    def __init__(self, network: Network, faults: Faults) -> None:
-        self._network, self._faults = network, faults
+    def __init__(self, network: Network, *, fates: Iterable[Fate] = ()) -> None:
+        self._network = network
+        self._fates = iter(fates)
         self._streams: list[Stream] = []
         self._held: list[Request] = []
         self._online: asyncio.Event | None = None
@@ -87,7 +83,7 @@ class Reception:
         return await self._report(request, patience)
 
     async def _report(self, request: Request, patience: Patience) -> Answer:
-        fate = self._faults.fate()
+        fate = next(self._fates, Fate.ARRIVES)
         if fate is Fate.HELD:
             self._held.append(request)
         if fate in (Fate.HELD, Fate.DROPPED):

@@ -47,11 +47,11 @@ class House:
         **make: Any,
     ) -> Phone:
         """The same one each time, over what it remembers."""
-        wrong = Faults(fates=fates, **({"kill": lambda: None} | (faults or {})))
+        wrong = Faults(**({"kill": lambda: None} | (faults or {})))
         device = Device(
             make=Make(url=BASE, version=Version(version), **({"private_token": "private"} | make)),
             memory=Memory(self.storage, 0),
-            reception=Reception(Memo(self.gateway), wrong),
+            reception=Reception(Memo(self.gateway), fates=fates),
             air=self.air,
             faults=wrong,
             script=Script(outcome or Outcome(), outcomes or {}),

@@ -46,7 +46,7 @@ class Sending:
     def wake(self) -> None:
         if not self._is_running and not self._tasks.is_over:
             self._is_running = True
-            self._tasks.start(self._run())
+            self._tasks.start(self._run)
 
     async def _run(self) -> None:
         device, before = self._device, -129
