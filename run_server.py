@@ -27,7 +27,7 @@ from adapters.storage import open_store
 from adapters.web import FrontDoor, Limits
 from adapters.webhook_worker import WebhookWorker
 from service.accounts import Account, ApiKey, digest_of, new_secret
-from service.errors import Unavailable
+from service.errors import NotFound, SealBroken, Unavailable
 from service.fleet import Device, Fleet
 from service.gateway import Gateway
 from service.guesses import Guesses
@@ -158,7 +158,12 @@ async def _staff(gateway: Gateway, settings: Settings, folder: DataFolder, accou
         if device.kind not in kinds:
             log.warning("unknown_kind", device=device.id, kind=device.kind, why="nothing here speaks to such devices; its messages wait")
             return None
-        return kinds[device.kind](device, tools)
+        try:
+            return kinds[device.kind](device, replace(tools, secrets=await _secrets(gateway, device)))
+        except (SealBroken, KeyError) as failed:
+            why = str(failed) if isinstance(failed, SealBroken) else f"it has no {failed.args[0]}: remove it and add it again"
+            log.error("device_unusable", device=device.id, kind=device.kind, why=why)
+            return None
 
     def hire(driver: Driver) -> Worker:
         return Worker(driver=driver, dispatch=dispatch, store=store, fleet=fleet, log=log, peers=staff)
@@ -175,6 +180,13 @@ async def _staff(gateway: Gateway, settings: Settings, folder: DataFolder, accou
         # while it can still be seen what a process that died had in its hands
         await dispatch.leave(device)
     return staff
+
+
+async def _secrets(gateway: Gateway, device: Device) -> dict[str, str]:
+    try:
+        return await gateway.enrolment.secrets(device.id)
+    except NotFound:  # most kinds need none
+        return {}
 
 
 def _dismisser(staff: Staff, pulls: Pulls) -> Callable[[Device], Awaitable[None]]:

@@ -17,6 +17,7 @@ from adapters.cli_keys import keys, oauth
 from adapters.cli_phones import add_phone, remove
 from adapters.cli_tls import tls
 from adapters.cli_webhooks import webhooks
+from adapters.cli_whatsapp import whatsapp
 from adapters.demo import run_demo
 from adapters.settings import Settings, SettingsError
 
@@ -88,5 +89,5 @@ def _read(config: Path | None, flags: dict[str, Any]) -> Settings:
 accounts.add_command(password)
 for _command in (add_phone, remove, token, code):
     devices.add_command(_command)
-for _command in (accounts, keys, oauth, devices, webhooks, send, log, inbox, tls):
+for _command in (accounts, keys, oauth, devices, whatsapp, webhooks, send, log, inbox, tls):
     dragoman.add_command(_command)

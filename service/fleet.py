@@ -35,7 +35,7 @@ class Device:
     label: str = ""
     phone_number: str | None = None
     sims: int = 1
-    """how many SIM slots it has"""
+    """how many SIM slots it has; one without any sends no SMS"""
     time_zone: str | None = None
     """IANA name, when it told one"""
     whatsapp: bool = False
@@ -261,10 +261,12 @@ class Fleet:
             device = self.get(account_id, device_id)
             if device is None:
                 raise Invalid("device", "is not one of this account's devices")
+            if not device.sims:
+                raise Invalid("device", "sends no SMS")
             candidates = [device]
         else:
-            candidates = self.of(account_id)
-        able = [d for d in candidates if sim is None or sim <= d.sims]
+            candidates = [d for d in self.of(account_id) if d.sims]
+        able = [d for d in candidates if (sim or 1) <= d.sims]
         if candidates and not able:
             raise Invalid("sim", "no device has this SIM slot")
         return any(d.id in self._online for d in able)

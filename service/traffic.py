@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from service.fleet import Device, Fleet
-from service.limits import LONGEST, UNBOUND, UNLIMITED, Allowance, Usage, quiet_until
+from service.limits import LONGEST, NO_LIMITS, UNBOUND, UNLIMITED, Allowance, Usage, quiet_until
 from service.messages import Channel, MtMessage
 from service.ports import Store
 
@@ -120,8 +120,8 @@ class Traffic:
         # the one that its recipient is used to; a later try may need another
         if message.attempts == 1 and message.sim in leave.slots:
             return message.sim
-        if not device.cards or len(leave.slots) == 1:
-            return leave.slots[0]
+        if all(card.limits == NO_LIMITS for card in device.cards):
+            return None  # the device's own choice is as good
         usage = self._of(device.id)
         return min(leave.slots, key=lambda slot: (usage.of(slot).share(device.card(slot).limits, now), slot))
 

@@ -25,6 +25,7 @@ import orjson
 from adapters.apis import ApiSettings
 from adapters.apis._smsgate_events import EventLine
 from adapters.apis._smsgate_hooks import HOOK, SIGNING_KEY, Hooks
+from adapters.apis._smsgate_operations import OPERATIONS, SCHEMES, posted
 from adapters.call import Api, Call, Handler, Pipe, Reply, Route, Stream, Trouble
 from adapters.wire import smsgate as wire
 from adapters.wire.smsgate import State, Told
@@ -67,8 +68,12 @@ def api(gateway: Gateway, settings: ApiSettings) -> Api:
     device = _DeviceApi(gateway, settings)
     receive = Hooks(gateway, device.learn_sims).receive
     routes = [route for base in BASES for route in device.routes(base)]
-    posted = [Route(path=f"{base}/hooks/*", handler=receive, methods=frozenset({"POST"}), is_secret=True) for base in BASES]
-    return Api(name="smsgate_device", routes=(*routes, *posted), word=_word)
+    hooked = [
+        Route(path=f"{base}/hooks/*", handler=receive, methods=frozenset({"POST"}), is_secret=True, describe=(posted(base),))
+        for base in BASES
+    ]
+    about = "For phones with the Android app SMSGate, which connect by themselves; nobody else needs it."
+    return Api(name="smsgate_device", about=about, routes=(*routes, *hooked), word=_word, schemes=SCHEMES)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -100,7 +105,10 @@ class _DeviceApi:
             ("GET", "/user/code", self.new_code),
             ("PATCH", "/user/password", self.change_password),
         )
-        return [Route(path=base + path, handler=handler, methods=frozenset({method})) for method, path, handler in table]
+        return [
+            Route(path=base + path, handler=handler, methods=frozenset({method}), describe=(OPERATIONS[path][method],))
+            for method, path, handler in table
+        ]
 
     # the phone itself
 
@@ -291,7 +299,7 @@ def _outgoing(message: MtMessage, state: State = State.PENDING) -> wire.Outgoing
         id=message.try_guid,
         text=message.text,
         recipient=message.recipient,
-        sim=message.wanted_sim,
+        sim=message.wanted_sim if message.sim is None else message.sim,
         created=message.created,
         valid_until=message.expires,
         state=state,

@@ -142,7 +142,7 @@ class MemoryStore(MemoryKeys, MemoryLinks, MemoryMailbox, MemoryWebhooks, Memory
         return [(0 if m.channel is Channel.WHATSAPP else m.sim, at) for m, at in held + sent]
 
     def _waiting(self, device: Device, slots: Collection[int] | None) -> list[MtMessage]:
-        channels = [Channel.SMS, *[Channel.WHATSAPP] * device.whatsapp]
+        channels = [*[Channel.SMS] * bool(device.sims), *[Channel.WHATSAPP] * device.whatsapp]
         queues = [queue_of(device.account_id, wanted, channel) for wanted in (device.id, None) for channel in channels]
         ids = set().union(*(self._queues[queue] for queue in queues))
         waiting = [m for m in map(self._messages.__getitem__, ids) if (m.wanted_sim or 0) <= device.sims]

@@ -188,7 +188,7 @@ def _lanes(device: Device, slots: Collection[int] | None) -> tuple[tuple[str, in
     with WhatsApp the same two again."""
     queues = (device.id, queue_of(device.account_id, None))
     usable = device.slots if slots is None else slots
-    lanes = tuple((queue, sim) for queue in queues for sim in (0, *usable)) if slots is None or slots else ()
+    lanes = tuple((queue, sim) for queue in queues for sim in (0, *usable)) if usable else ()
     if not device.whatsapp:
         return lanes
     return (*lanes, *((queue_of(device.account_id, wanted, Channel.WHATSAPP), 0) for wanted in (device.id, None)))

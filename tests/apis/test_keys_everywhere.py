@@ -37,6 +37,8 @@ ENVELOPE = (
     "<message>x</message><apikey>{}</apikey></sendSms></e:Body></e:Envelope>"
 )
 
+CALL_BY_THEMSELVES = {"smsgate_device", "whatsapp_hooks"}
+"""devices, which have secrets of their own: see test_smsgate_device.py and test_whatsapp_hooks.py"""
 KEYS = {"": 400, "wrong": 403, "ended": 403, "revoked": 403, "no-scope": 403, "elsewhere": 403}
 """a key, and the status by which it is refused"""
 
@@ -61,8 +63,7 @@ async def _key(at: MemoryGateway, account: Account, secret: str, **fields: objec
 
 def endpoints() -> list[str]:
     apis = load(MemoryGateway(lambda g, s: load(g, s)[0]).gateway, ApiSettings())
-    # phones have tokens of their own, see test_smsgate_device.py
-    paths = {route.path for api in apis if api.name != "smsgate_device" for route in api.routes}
+    paths = {route.path for api in apis if api.name not in CALL_BY_THEMSELVES for route in api.routes}
     return sorted(paths - OPEN - {ENDPOINT})
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from enum import Enum, auto
-from typing import Any, Protocol
+from functools import partial
+from typing import Any
 
 from adapters.devices.simulator import Behaviour, Simulator
 from adapters.devices.smsgate import SmsGate
@@ -16,54 +16,10 @@ from service.lifecycle import Status
 from service.messages import DeliveryReport
 from service.ports import Driver
 from service.pulling import LISTENS_AGAIN, News, Pulls
+from tests.conformance.rig import FetchingRig, Mood, Rig
+from tests.conformance.whatsapp_rig import WhatsAppRig
 from tests.fakes import FakeClock, ripple
 from tests.fetching_phone import FetchingDriver
-
-
-class Mood(Enum):
-    """What the device is told to do with each submit."""
-
-    TAKES = auto()
-    """and reports it sent and delivered"""
-    HOLDS = auto()
-    """answers only at `Rig.let_go`"""
-    REFUSES_FOR_NOW = auto()
-    REFUSES_FOR_GOOD = auto()
-
-
-class Rig(Protocol):
-    """A driver together with the device that it speaks to."""
-
-    driver: Driver
-
-    async def settle(self) -> None:
-        """Let everything happen that is going to happen, timers included, except what a device HOLDS."""
-        ...
-
-    async def let_go(self) -> None:
-        """The device answers what it holds, and reports."""
-        ...
-
-    async def lose_connection(self) -> None:
-        """Now; it is not back before `reconnect`."""
-        ...
-
-    async def reconnect(self) -> None: ...
-
-
-class FetchingRig(Rig, Protocol):
-    """The same for a device that fetches its messages. One that TAKES does by itself what the three steps below have one do that HOLDS."""
-
-    async def fetch(self) -> list[str]:
-        """The device fetches what is offered: the ids under which it gets it. It says nothing of them yet."""
-        ...
-
-    async def acknowledge(self, id: str) -> None:
-        """The device says that it has stored this one."""
-        ...
-
-    async def report(self, id: str, status: Status) -> None: ...
-
 
 _BEHAVIOURS = {
     Mood.TAKES: Behaviour(sent_reports=1, delivered_reports=1, delivered_after_s=(1, 3), window=4),
@@ -202,6 +158,8 @@ class SmsGateRig:
 DRIVERS: dict[str, Callable[[Mood, Device], Rig]] = {
     "simulator": SimulatorRig,
     "smsgate": SmsGateRig,
+    "whatsapp by the Cloud API": partial(WhatsAppRig, "cloud"),
+    "whatsapp by WAHA": partial(WhatsAppRig, "waha"),
 }
 FETCHING: dict[str, Callable[[Mood, Device], FetchingRig]] = {
     "model": FetchingPhoneRig,

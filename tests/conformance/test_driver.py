@@ -11,7 +11,8 @@ from service.errors import SendFailed
 from service.fleet import Device
 from service.lifecycle import Status
 from service.messages import Accepted
-from tests.conformance.drivers import DRIVERS, Mood, Rig
+from tests.conformance.drivers import DRIVERS
+from tests.conformance.rig import Mood, Rig
 from tests.fakes import RecordingInbox, mt_message, on_the_loop, ripple
 
 DEVICE = Device(id="00112233445566ff", account_id=1, kind="test")

@@ -10,7 +10,8 @@ import pytest
 from service.fleet import Device
 from service.lifecycle import Status
 from service.messages import Accepted
-from tests.conformance.drivers import FETCHING, FetchingRig, Mood
+from tests.conformance.drivers import FETCHING
+from tests.conformance.rig import FetchingRig, Mood
 from tests.conformance.test_driver import DEVICE, refusals, submit_many
 from tests.fakes import RecordingInbox, mt_message, on_the_loop, ripple
 

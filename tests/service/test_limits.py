@@ -175,8 +175,9 @@ async def _take(traffic: Traffic, phone: Device, messages: list[MtMessage], now:
 @pytest.mark.parametrize(
     ("phone", "wanted", "by"),
     [
-        (device(sims=1), [None], [1]),
-        (device(), [None, None, 2, None], [1, 1, 2, 1]),
+        (device(sims=1), [None], [None]),
+        (device(), [None, None, 2, None], [None, None, 2, None]),
+        (device(Sim(slot=2, number="+32470000002")), [None, 1], [None, 1]),
         (device(card(1, per_day=10), card(2, per_day=10)), [None] * 4, [1, 2, 1, 2]),
         (device(card(1, per_day=5), card(2, per_day=10)), [None] * 5, [1, 2, 2, 1, 2]),
         (device(card(1, per_day=10), card(2, per_day=10)), [2, None, None], [2, 1, 1]),
