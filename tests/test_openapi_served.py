@@ -112,7 +112,7 @@ def _fill_in(case: Case, known: dict[str, str], name: str) -> None:
     said = DOCUMENT["paths"][path][method]
     if isinstance(case.body, dict):
         schemas = [content["schema"] for content in said["requestBody"]["content"].values()]
-        case.body.update({field: known[field] for field in schemas[0]["properties"] if field in known})
+        case.body.update({field: known[field] for field in schemas[0].get("properties", ()) if field in known})
     elif method == "get":
         names = [it["name"] for it in said.get("parameters", ())]
         case.query = {**(case.query or {}), **{field: known[field] for field in names if field in known}}
