@@ -89,6 +89,7 @@ async def start(settings: Settings, log: Any, opened: AsyncExitStack) -> Running
     opened.callback(looking.cancel)
     opened.push_async_callback(await control.listen(folder.path, gateway, log=log))
     urls = await _listen(settings, gateway, log, opened)
+    gateway.urls.extend([settings.public_url] if settings.public_url else urls)
     # what is there now stays, so no later collection need look at it: each full one cost 60 ms and showed in p99
     gc.collect()
     gc.freeze()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -34,7 +35,8 @@ _PLAIN = "The app refuses plain HTTP, but for its variant app-insecure.apk: drag
 def add_phone(asking: Asking, url: str | None, **given: Any) -> None:
     """Say what to type into the app on a phone. It then joins by itself."""
     made = asking.ask("devices.token.new", **given)
-    made |= {"api_url": (url or reached_at(asking.settings)).rstrip("/") + BASE, "notification_channel": CHANNEL}
+    url = url or for_phones(asking.ask("devices.reached")["urls"] or listened_to(asking.settings))
+    made |= {"api_url": url.rstrip("/") + BASE, "notification_channel": CHANNEL}
     if asking.is_json:
         return asking.show(made)
     click.echo(_TYPE_IN.format(**made))
@@ -44,16 +46,21 @@ def add_phone(asking: Asking, url: str | None, **given: Any) -> None:
         click.echo(f"\n{warning}.", err=True)
 
 
-def reached_at(settings: Settings) -> str:
-    """The public URL, or else where we listen, by HTTPS where we do; for all addresses of this machine stands its own in the LAN."""
+def listened_to(settings: Settings) -> list[str]:
+    """Where a server with these settings will be reached."""
     if settings.public_url is not None:
-        return settings.public_url
-    scheme, address = ("https", settings.listen_tls[0]) if settings.listen_tls else ("http", settings.listen[0])
+        return [settings.public_url]
+    return [*(f"https://{address}" for address in settings.listen_tls), *(f"http://{address}" for address in settings.listen)]
+
+
+def for_phones(urls: Sequence[str]) -> str:
+    """By HTTPS where there is that; for all addresses of this machine stands its own in the LAN."""
+    scheme, _, address = min(urls, key=lambda url: not url.startswith("https:")).partition("://")
     host, _, port = address.rpartition(":")
     if host in ("0.0.0.0", "[::]"):
         found = own_names()[0]
-        host = f"[{found}]" if ":" in found else found
-    return f"{scheme}://{host}:{port}"
+        address = f"[{found}]:{port}" if ":" in found else f"{found}:{port}"
+    return f"{scheme}://{address}"
 
 
 def warnings(url: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from service.accounts import Accounts
 from service.enrolment import Enrolment
@@ -31,6 +31,8 @@ class Gateway:
     pulls: Pulls
     """the outboxes of the devices that fetch their messages"""
     enrolment: Enrolment
+    urls: list[str] = field(default_factory=list)
+    """where callers reach it; empty while it listens nowhere"""
 
     async def ready(self) -> None:
         """Returns when an accepted message could be kept now; raises Unavailable."""

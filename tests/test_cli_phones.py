@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from adapters.cli_phones import reached_at, warnings
+from adapters.cli_phones import for_phones, listened_to, warnings
 from adapters.commands import load
 from adapters.lan import own_names
 from adapters.settings import read
@@ -17,6 +17,7 @@ from service.errors import Invalid, NotFound, Refused
 from tests.apis.smsgate_peer import House
 from tests.fakes import START, on_the_loop
 from tests.test_keys_served import asked, dragoman
+from tests.test_links_served import server
 
 COMMANDS = load()
 
@@ -113,14 +114,21 @@ async def test_what_cannot_be_is_refused(arguments: dict[str, Any], refusal: typ
     ],
 )
 def test_the_address_is_the_one_that_phones_reach_and_it_is_said_when_they_may_not(settings: dict[str, str], url: str, count: int) -> None:
-    found = reached_at(read(environment={f"DRAGOMAN_{name}": value for name, value in settings.items()}))
+    found = for_phones(listened_to(read(environment={f"DRAGOMAN_{name}": value for name, value in settings.items()})))
     assert found == url
     assert len(warnings(found)) == count
 
 
 def test_all_addresses_of_the_machine_are_its_own_one() -> None:
-    found = reached_at(read(environment={"DRAGOMAN_LISTEN_TLS": "0.0.0.0:8443"}))
+    found = for_phones(listened_to(read(environment={"DRAGOMAN_LISTEN_TLS": "0.0.0.0:8443"})))
     assert own_names()[0] in found and found.startswith("https://") and found.endswith(":8443")
+
+
+@pytest.mark.slow
+def test_a_running_server_is_reached_where_it_listens_and_not_where_the_settings_of_the_command_say(tmp_path: Path) -> None:
+    with server(tmp_path / "data") as running:
+        shown = dragoman(tmp_path / "data", "devices", "add-phone")
+    assert f"http://127.0.0.1:{running.port}/mobile/v1\n" in shown.stdout
 
 
 @pytest.mark.slow

@@ -36,6 +36,11 @@ async def listed(gateway: Gateway, arguments: Arguments) -> list[dict[str, Any]]
     ]
 
 
+async def reached(gateway: Gateway, arguments: Arguments) -> dict[str, Any]:
+    """Where devices that call us reach this very server; nowhere, where none runs."""
+    return {"urls": gateway.urls}
+
+
 async def remove(gateway: Gateway, arguments: Arguments) -> dict[str, Any]:
     device, account = await _named(gateway, arguments)
     row = await _row(gateway, device, account.name)
@@ -141,4 +146,4 @@ def _changes(arguments: Arguments) -> dict[str, int | None]:
     return changes
 
 
-COMMANDS: dict[str, Command] = {"devices.list": listed, "devices.set": change, "devices.remove": remove}
+COMMANDS: dict[str, Command] = {"devices.list": listed, "devices.set": change, "devices.remove": remove, "devices.reached": reached}
