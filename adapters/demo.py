@@ -136,5 +136,6 @@ def _say_what_next(say: Console, running: Any, secret: str) -> None:
 
 or point your own SOAP client at {url}/sendsms/wsdl/sendsms.wsdl .
 Ctrl-C ends it; nothing is kept. For a server that keeps what it is given: [bold]make run[/], or dragoman serve --help.
+Real phones: [bold]dragoman devices add-phone[/] says what to type into the app SMSGate (docs/phones.md).
 """
     )
