@@ -27,8 +27,12 @@ class InboxQuery:
     device: str | None = None
     since: datetime | None = None
     """kept by us then or later"""
+    until: datetime | None = None
+    """kept by us before then"""
     unread: bool = False
     limit: int = 500
+    offset: int = 0
+    """how many of the newest are left out"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

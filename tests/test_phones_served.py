@@ -98,7 +98,9 @@ def test_a_message_goes_to_a_real_app_and_its_answer_comes_back(tmp_path: Path) 
         text = "a text that no log has"
         sent = running.get("/sendsms/", {"recipients": NUMBER, "message": text, "apikey": KEY})["result"]
         assert sent["note"] == "sent by mobile"
-        row = running.wait_row(sent["id"], KEY, "date_delivered" if "date_delivered" in running_row(running, sent["id"]) else "send_from_mobile")
+        row = running.wait_row(
+            sent["id"], KEY, "date_delivered" if "date_delivered" in running_row(running, sent["id"]) else "send_from_mobile"
+        )
         assert row["send_from_mobile"]
         assert played.sent == [(sent["id"], NUMBER, text)]
         wait_until(lambda: running.get(f"/getsms?apikey={KEY}")["result"]["sms"])

@@ -76,9 +76,10 @@ def _compile(element: Executable, dialect: Dialect) -> Statement:
 def _all(dialect: str) -> Mapping[str, Executable]:
     upsert = upsert_postgresql if dialect == "postgresql" else upsert_sqlite
     always = {**_accepting(upsert), **_sending(), **_taking(), **_reporting(), **_reading(), **_receiving(upsert), **_owning(upsert)}
-    from adapters.storage import statements_mailbox  # it uses the words of this file
+    from adapters.storage import statements_mailbox, statements_submits  # they use the words of this file
 
     always |= {**linking(), **statements_keys.statements(upsert), **statements_mailbox.statements(upsert)}
+    always |= statements_submits.statements(upsert)
     always |= statements_enrolment.statements(upsert)
     return {**always, **_asking(upsert, dialect), **statements_webhooks.statements()}
 

@@ -15,7 +15,14 @@ from itertools import chain
 from operator import itemgetter
 from typing import Any
 
-from adapters.storage import transactions_enrolment, transactions_keys, transactions_links, transactions_mailbox, transactions_webhooks
+from adapters.storage import (
+    transactions_enrolment,
+    transactions_keys,
+    transactions_links,
+    transactions_mailbox,
+    transactions_submits,
+    transactions_webhooks,
+)
 from service.errors import Conflict, QuotaExceeded
 
 Row = tuple[Any, ...]
@@ -165,6 +172,8 @@ def tell(statement: str, parameters: dict[str, Any]) -> Transaction:
     yield statement, [parameters]
 
 
+_LINKING = transactions_links.operations(accept)
+
 OPERATIONS: Mapping[str, Callable[..., Transaction]] = {
     "accept": accept,
     "claim": claim,
@@ -177,7 +186,8 @@ OPERATIONS: Mapping[str, Callable[..., Transaction]] = {
     **transactions_mailbox.OPERATIONS,
     "ask": ask,
     "tell": tell,
-    **transactions_links.operations(accept),
+    **_LINKING,
+    **transactions_submits.operations(_LINKING["accept_with_links"], Again),
     **transactions_keys.OPERATIONS,
     **transactions_webhooks.OPERATIONS,
     **transactions_enrolment.OPERATIONS,
