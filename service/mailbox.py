@@ -126,7 +126,7 @@ class Mailbox:
             raise NotFound("there is no such message")
 
     async def delete(self, account: Account, guid: str) -> int:
-        """How many messages are gone, 0 or 1. One that waits is not sent; one that is being sent stays, but its device is asked to leave it."""
+        """How many messages are gone, 0 or 1. One that waits is not sent; one that is being sent stays, its device is asked to leave it."""
         found = await self.store.sent(SentQuery(account_id=account.id, guid=guid.lower()))
         gone = await self.store.delete_one(account.id, guid.lower()) or await self.store.delete_one(account.id, guid.upper())
         for message in found:

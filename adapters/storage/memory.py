@@ -135,7 +135,7 @@ class MemoryStore(MemoryKeys, MemoryLinks, MemoryMailbox, MemorySubmits, MemoryW
         message, told = self._messages.get(settlement.id), settlement.status
         if message is None or message.attempts != settlement.attempts or not _may_settle(message, told):
             return
-        in_doubt = told is Status.QUEUED and (settlement.same_device or settlement.given_back and message.in_doubt)
+        in_doubt = told is Status.QUEUED and (settlement.same_device or (settlement.given_back and message.in_doubt))
         if told is Status.OUTCOME_UNKNOWN and message.account_id in self._resending():
             told = Status.QUEUED
         self._leases.pop(message.id, None)

@@ -2,7 +2,7 @@
 
     POST <hook>   X-Timestamp: 1763823600   X-Signature: hex(HMAC-SHA256(signing key, body + timestamp))
     {"id": "...", "webhookId": "...", "event": "sms:received", "deviceId": "...",
-     "payload": {"messageId": "a1b2c3d4", "sender": "+32...", "message": "Hi", "receivedAt": "2026-11-22T16:00:00.000+01:00", "simNumber": 1}}
+     "payload": {"messageId": "a1b2c3d4", "sender": "+32...", "message": "Hi", "receivedAt": "2026-11-22T16:00:00.000+01:00"}}
 
 An app that is given an event it does not know gives up all of them, so each is listed only to those that know it.
 """

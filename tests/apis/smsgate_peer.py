@@ -12,7 +12,7 @@ from typing import Any
 from adapters.apis import ApiSettings
 from adapters.apis.smsgate_device import api
 from adapters.devices import Tools
-from adapters.devices.smsgate import KIND, driver
+from adapters.devices.smsgate import driver
 from service.accounts import Account
 from service.fleet import Device
 from service.messages import MtMessage

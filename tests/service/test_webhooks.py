@@ -30,6 +30,7 @@ from service.mailbox import Mailbox
 from service.messages import DeliveryReport, MoMessage
 from service.outcome import Outcome
 from service.ports import Settlement
+from service.pulling import Pulls
 from service.submission import Submission
 from service.webhooks import PAUSE_FAILURES, PROBE_EVERY, ROTATION, WAITS_S, WINDOW, Webhooks, next_try
 from tests.fakes import START, QuickHasher, RecordingLog
@@ -62,6 +63,7 @@ class House:
             webhooks=self.webhooks,
             links=links,
             outcome=Outcome(store=self.store, fleet=self.fleet, dispatch=dispatch, clock=now),
+            pulls=Pulls(clock=now),
             enrolment=Enrolment(store=self.store, accounts=accounts, fleet=self.fleet, sealer=sealer, hasher=QuickHasher(), clock=now),
         )
 
