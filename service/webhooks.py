@@ -100,9 +100,10 @@ class Webhooks:
             secret=None if secret is None else self.sealer.seal(secret),
             name=name,
         )
+        added = await self.store.add_webhook(webhook)
         if former is not None:
             await self.store.remove_webhook(former.id)
-        return await self.store.add_webhook(webhook), secret
+        return added, secret
 
     async def sign_with(self, account_id: int, format: str, secret: str) -> bytes:
         """All the account's webhooks of this format are signed with one secret from now on, which is given back sealed. Raises Invalid."""
