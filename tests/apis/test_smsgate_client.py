@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from datetime import timedelta
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
 
 from adapters.apis.smsgate_client import BASES
-from service.accounts import ALL_SCOPES, Scope
+from service.accounts import ALL_SCOPES, ApiKey, Scope, digest_of
 from service.fleet import Device
 from service.lifecycle import Status
 from service.messages import MoMessage
@@ -639,6 +641,24 @@ async def test_a_caller_says_who_it_is(authorization: str, status: int) -> None:
     assert answer.status == status
     assert ("www-authenticate" in answer.headers) == (status == 401)
     assert KEY.encode() not in answer.body
+
+
+@on_the_loop
+async def test_a_key_that_is_not_good_enough_is_refused_however_it_is_shown() -> None:
+    at = Server()
+    account = await at.opened()
+    await at.key(account, "ended", expires=START)
+    for secret, network in (("elsewhere", "10.0.0.0/8"), ("from-here", "192.168.1.0/24")):
+        held = ApiKey(id=0, account_id=account.id, label="", digest=digest_of(secret), networks=(ip_network(network),))
+        await at.store.create_key(held)
+    made = await at.told("POST", "/auth/token", {"scopes": ["devices:list"]}, status=201, authorization="Bearer from-here")
+    for key, status in (("ended", 401), ("elsewhere", 403), ("from-here", 200), (made["access_token"], 200)):
+        assert (await at.ask("GET", "/devices", authorization=f"Bearer {key}")).status == status
+    for key, status in (("ended", 401), ("elsewhere", 403), ("from-here", 200)):
+        assert (await at.ask("GET", "/devices", authorization=basic("shop", key))).status == status
+    held = next(key for key in await at.store.keys(account.id) if key.digest == digest_of("from-here"))
+    await at.store.change_key(replace(held, networks=(ip_network("10.0.0.0/8"),)))
+    assert (await at.ask("GET", "/devices", authorization=f"Bearer {made['access_token']}")).status == 403
 
 
 ROUTES = [

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from adapters.apis import ApiSettings
+from adapters.devices.smsgate import KIND
 from service.errors import Unavailable
 from service.lifecycle import Status
-from tests.apis.smsgate_peer import BASE, KIND, House, Phone, basic, wire_date
+from tests.apis.smsgate_peer import BASE, House, Phone, basic, wire_date
 from tests.fakes import START, on_the_loop, ripple
 
 PAYLOAD = {

@@ -61,22 +61,19 @@ INDEX = {
     "find_token": "pk_tokens",
     "find_client": "ix_api_keys_client",
     "forget_tokens": "ix_tokens_expires",
-    "find_submit": "pk_named_submits",
     "submits_until": "ix_named_submits_first",
     "newest_submits": "ix_named_submits_first",
     "oldest_submits": "ix_named_submits_first",
     "count_submits": "ix_named_submits_first",
-    "message": "pk_messages",
-    "cancel": "pk_messages",
-    "find_grant": "pk_grants",
     "end_grant": "ix_grants_id",
     "forget_grants": "ix_grants_expires",
-    "preferences": "pk_preferences",
 }
 
 
 MAILBOX = {
     "resend": "messages",
+    "message": "messages",
+    "cancel": "messages",
     "delete_sent_one": "messages",
     "sent_page": "ix_messages_sent",
     "sent_to": "ix_messages_sent_to",

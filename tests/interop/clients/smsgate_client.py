@@ -16,7 +16,7 @@ from android_sms_gateway.client import APIClient, AsyncAPIClient
 from android_sms_gateway.errors import APIError
 
 url, login, password, hook, to, text, style = sys.argv[1:]
-now = datetime.datetime.now(datetime.timezone.utc)
+now = datetime.datetime.now(datetime.UTC)
 hour = datetime.timedelta(hours=1)
 
 
