@@ -6,7 +6,7 @@ import asyncio
 from datetime import timedelta
 
 from adapters.aes_gcm import AesGcm
-from adapters.apis._smsmobileapi_webhooks import FORMATS
+from adapters.apis import formats
 from adapters.data_folder import DataFolder
 from adapters.passwords import Argon2
 from adapters.poster import Poster
@@ -67,4 +67,4 @@ def gateway_over(store: Store, fleet: Fleet, settings: Settings, folder: DataFol
 
 def _webhooks(store: Store, settings: Settings, folder: DataFolder, key: bytes) -> Webhooks:
     poster, sealer = Poster(settings.webhook_networks), Sealing(key, "webhook")
-    return Webhooks(store=store, poster=poster, sealer=sealer, formats=FORMATS, clock=utc_now, node=folder.node)
+    return Webhooks(store=store, poster=poster, sealer=sealer, formats=formats(), clock=utc_now, node=folder.node)

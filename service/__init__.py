@@ -12,9 +12,11 @@ queue       the device that a message asked for, or else the pool of its account
 due         the earliest time of the next try; none when there is nothing left to do.
 validity    how long a message may wait; after that it is EXPIRED instead of sent.
 claim       a worker takes due messages for its device; the lease says until when nobody else may.
+name        what a caller calls one submit of its own, to ask for all its messages by.
 settle      the worker records what became of a claimed message: sent, another try, failed, unknown.
 account     who owns keys, devices and messages.  key: a secret that speaks for an account.  scope: what a key may do.
 word        a run of letters and digits, without case and accents: what texts are searched by.
+grant       a secret that a program has got for a while, to do some of what its key or its password lets it do.
 invitation  what lets a phone join an account: a private token for many, a code for one.  enrolment: its joining.
 receipt     what a caller is told once its submit is on disk; the same submit repeated under one idempotency key gets it again.
 webhook     a URL that wants to be told.  event: what it is told of.  delivery: one event on its way to one webhook.

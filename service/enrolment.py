@@ -7,6 +7,7 @@ strictly (passwords.py).
 
 from __future__ import annotations
 
+import asyncio
 import json
 import secrets
 from collections.abc import Mapping
@@ -14,9 +15,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from service import passwords
-from service.accounts import CACHE_FOR, Account, Accounts, Scope, digest_of, new_secret
+from service.accounts import CACHE_FOR, Account, Accounts, Principal, Scope, digest_of, new_secret
 from service.errors import KeyMissing, KeyUnknown, NotFound
 from service.fleet import MOST_LABEL, Device, Fleet, new_device_id
+from service.grants import by_password
 from service.invitations import Code, Invitation, Joined, Kind
 from service.keys import label_of
 from service.ports import Clock, Hasher, Sealer, Store
@@ -40,6 +42,8 @@ class Enrolment:
     clock: Clock
     tries: passwords.Tries = field(default_factory=passwords.Tries)
     _cache: dict[bytes, tuple[datetime, Device]] = field(default_factory=dict, repr=False)
+    _logins: dict[bytes, tuple[datetime, asyncio.Future[Account]]] = field(default_factory=dict, repr=False)
+    """of programs that show a password with each call: until when it need not be looked at again, by the SHA-256 of both"""
     _nobodys: str | None = field(default=None, repr=False)
     """the hash of a password that nobody has"""
 
@@ -56,16 +60,37 @@ class Enrolment:
         return account or self._unknown(peer)
 
     async def by_password(self, login: str, password: str, *, peer: str | None) -> Account:
-        """The account of this name, by its password or by an API key of it.
+        """The account of this name, by its password or by an API key of it. Raises as `logged_in` does, of a key that lacks DEVICES."""
+        return (await self.logged_in(login, password, Scope.DEVICES, peer=peer)).account
 
-        Raises KeyMissing, KeyUnknown, TooManyGuesses; of a key KeyExpired, WrongNetwork, ScopeMissing (it lacks DEVICES).
+    async def logged_in(self, login: str, password: str, scope: Scope, *, peer: str | None) -> Principal:
+        """Who is calling: an account by its name and its password, which may do everything, or by its name and an API key of it.
+
+        Raises KeyMissing, KeyUnknown, TooManyGuesses; of a key KeyExpired, WrongNetwork, ScopeMissing.
         """
         if not login or not password:
             raise KeyMissing()
         found = await self.store.find_key(digest_of(password))
         if found is not None and found[1].name == login:
-            return (await self.accounts.authenticate(password, Scope.DEVICES, peer=peer)).account
-        return await self._logged_in(login, password, peer)
+            return await self.accounts.authenticate(password, scope, peer=peer)
+        return by_password(await self._remembered(login, password, peer))
+
+    async def _remembered(self, login: str, password: str, peer: str | None) -> Account:
+        """A program shows its password with each call, and looking at one is dear: a right one is right for CACHE_FOR, and calls that
+        come at the same moment are one look, not as many tries."""
+        digest, now = digest_of(f"{login}\0{password}"), self.clock()
+        until, looking = self._logins.get(digest, (now, None))
+        if looking is None or (looking.done() and now >= until):
+            if len(self._logins) >= _CACHE_MOST:
+                self._logins.clear()
+            looking = asyncio.ensure_future(self._logged_in(login, password, peer))
+            self._logins[digest] = now + CACHE_FOR, looking
+        try:
+            return await asyncio.shield(looking)
+        except BaseException:
+            if looking.done() and self._logins.get(digest, (now, None))[1] is looking:
+                del self._logins[digest]
+            raise
 
     async def _logged_in(self, login: str, password: str, peer: str | None) -> Account:
         """It takes as long for a login that nobody has, so that nobody learns which there are."""
@@ -171,6 +196,7 @@ class Enrolment:
     async def set_password(self, account: Account, new: str) -> None:
         """Raises Invalid (newPassword)."""
         await self.store.set_password(account.id, await self.hasher.hash(passwords.checked(new, "newPassword")))
+        self._logins.clear()
         self.tries.right(account.name)
 
     async def change_password(self, account: Account, current: str, new: str, *, peer: str | None) -> None:

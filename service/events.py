@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 _NAMESPACE = uuid.UUID("6d0f6a0c-5a55-5cb4-9d5f-1b8a53a7a5c1")
 
@@ -25,6 +25,9 @@ class EventType(Enum):
     DEVICE_OFFLINE = "device.offline"
     WEBHOOK_TEST = "webhook.test"
     """made by hand, for one webhook"""
+
+
+ABOUT_SENT = frozenset(t for t in EventType if t.value.startswith("message.") and t is not EventType.MESSAGE_RECEIVED)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,6 +90,8 @@ class Webhook:
     """since when"""
     probe: datetime | None = None
     """when a paused one is tried again"""
+    name: str | None = None
+    """what its owner calls it; each of an account's is another"""
 
 
 class DeliveryState(Enum):
@@ -114,6 +119,8 @@ class Delivery:
     """the beginning of the last answer, or why there was none"""
     time_zone: str = "UTC"
     """IANA name: the device's where it told one, else the account's. Known of claimed ones"""
+    webhook_name: str | None = None
+    """known of those that are being posted"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -164,3 +171,19 @@ class Format(Protocol):
     def render(self, delivery: Delivery, secrets: tuple[str, ...], now: datetime) -> Rendered:
         """`secrets` holds the current one, and the next one while it is being rotated; it is empty where nothing is signed."""
         ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class About:
+    """More of a sent message than its events hold."""
+
+    segments: int
+    name: str | None
+    """of its submit"""
+
+
+@runtime_checkable
+class DetailedFormat(Protocol):
+    """A Format whose calls tell more of a sent message than its event does."""
+
+    def render_sent(self, delivery: Delivery, about: About, secrets: tuple[str, ...], now: datetime) -> Rendered: ...

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from service.accounts import Account
 from service.fleet import Device
+from service.preferences import Preferences
 
 
 class Kind(Enum):
@@ -102,5 +103,8 @@ class EnrolmentStore(Protocol):
         ...
 
     async def set_password(self, account_id: int, password: str) -> None:
-        """Keep its hash."""
+        """Keep its hash. Grants that were got by the one before end."""
         ...
+
+    async def preferences(self, account_id: int) -> Preferences: ...
+    async def set_preferences(self, account_id: int, preferences: Preferences) -> None: ...

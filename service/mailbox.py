@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -12,8 +12,9 @@ from service.errors import Invalid, NotFound, WrongState
 from service.fleet import Fleet
 from service.lifecycle import Status
 from service.mailbox_queries import InboxQuery, Span, Talk
-from service.messages import MtMessage, ReceivedMessage
+from service.messages import MtMessage, ReceivedMessage, id_of
 from service.ports import Clock, SentQuery, Store
+from service.submits import NamedSubmit, SubmitQuery, Submitted
 
 MOST_ROWS = 200
 MOST_RECEIVED = 500
@@ -24,6 +25,8 @@ MOST_ALIAS = 255
 DEVICE_LOG = timedelta(days=7)
 """how far back what devices sent is listed"""
 ALWAYS = Span(since=datetime(1970, 1, 1, tzinfo=UTC), until=datetime(2200, 1, 1, tzinfo=UTC))
+LOOK_THROUGH = 10_000
+"""how many submits are looked through for those that fit"""
 _PAGE = 1_000
 
 
@@ -34,12 +37,57 @@ class Mailbox:
     clock: Clock
     on_queued: Callable[[int, str | None], None] = lambda account_id, device: None
     """told of each message that is to be sent again: its account, and the device if it wants one"""
-    on_cancel: Callable[[MtMessage], None] = lambda message: None
-    """told of each message that is not wanted any more while a device may have it"""
+    on_cancel: Callable[[MtMessage], bool] = lambda message: False
+    """told of each message that is not wanted any more while a device may have it; whether that device can be asked to leave it"""
 
     async def sent(self, query: SentQuery) -> list[MtMessage]:
         """MT messages of `query.account_id`, newest first."""
         return await self.store.sent(query)
+
+    async def submitted(self, account: Account, name: str) -> Submitted:
+        """The messages of the submit of this name, or the one message of this guid. Raises NotFound, also when all of them are deleted."""
+        submit = await self.store.find_submit(account.id, name)
+        if submit is None and (id := id_of(name)) is not None:
+            submit = NamedSubmit(account_id=account.id, name=name, guids=(name,), first_id=id)
+        messages = await self.store.messages_of(account.id, submit.guids) if submit else []
+        if submit is None or not messages:
+            raise NotFound("there is no such message")
+        return Submitted(submit=submit, messages=tuple(messages))
+
+    async def all_submitted(self, query: SubmitQuery, wanted: Callable[[Submitted], bool] | None = None) -> tuple[list[Submitted], int]:
+        """Named submits with their messages, and how many there are in all; with `wanted` among the first LOOK_THROUGH of the span."""
+        if wanted is None:
+            found = await self._with_messages(query.account_id, await self.store.submits(query))
+            return [each for each in found if each.messages], await self.store.count_submits(query.account_id, query.span)
+        fitting = []
+        for offset in range(0, LOOK_THROUGH, _PAGE):
+            page = await self.store.submits(replace(query, limit=_PAGE, offset=offset))
+            fitting += [each for each in await self._with_messages(query.account_id, page) if each.messages and wanted(each)]
+            if len(page) < _PAGE:
+                break
+        return fitting[query.offset :][: query.limit], len(fitting)
+
+    async def _with_messages(self, account_id: int, submits: list[NamedSubmit]) -> list[Submitted]:
+        guids = [guid for submit in submits for guid in submit.guids]
+        found = {message.guid: message for message in await self.store.messages_of(account_id, guids)}
+        return [Submitted(submit=each, messages=tuple(found[guid] for guid in each.guids if guid in found)) for each in submits]
+
+    async def cancel(self, account: Account, name: str) -> Submitted:
+        """What waits of a submit is not sent; what a device may have, it is asked to leave. How it is now.
+
+        Raises NotFound, or WrongState when nothing of it could be stopped any more.
+        """
+        found = await self.submitted(account, name)
+        stopped = [await self._stop(message) for message in found.messages]
+        if not any(stopped):
+            raise WrongState("the message is not pending any more")
+        return await self.submitted(account, name)
+
+    async def _stop(self, message: MtMessage) -> bool:
+        if await self.store.cancel(message.account_id, message.guid, self.clock()):
+            return True
+        now = await self.store.messages_of(message.account_id, (message.guid,))
+        return any(self.on_cancel(each) for each in now if each.status is Status.SENDING or each.in_doubt)
 
     async def resend(self, account: Account, guid: str) -> int:
         """Queue a message that failed, expired, or whose outcome is unknown for a new try; the how manieth it is.
@@ -78,7 +126,7 @@ class Mailbox:
             raise NotFound("there is no such message")
 
     async def delete(self, account: Account, guid: str) -> int:
-        """How many messages are gone, 0 or 1. One that waits is not sent; one that is being sent stays, and its device is asked not to."""
+        """How many messages are gone, 0 or 1. One that waits is not sent; one that is being sent stays, its device is asked to leave it."""
         found = await self.store.sent(SentQuery(account_id=account.id, guid=guid.lower()))
         gone = await self.store.delete_one(account.id, guid.lower()) or await self.store.delete_one(account.id, guid.upper())
         for message in found:

@@ -27,10 +27,14 @@ class InboxQuery:
     device: str | None = None
     since: datetime | None = None
     """kept by us then or later"""
+    until: datetime | None = None
+    """kept by us before then"""
     unread: bool = False
     keyword: str | None = None
     """what to look for in sender and text, see service.search"""
     limit: int = 500
+    offset: int = 0
+    """how many of the newest are left out"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

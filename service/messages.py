@@ -53,6 +53,8 @@ class Submit:
     """put short links in place of those in the text"""
     seal: bool = False
     """send a link to the encrypted text instead of the text"""
+    name: str | None = None
+    """what the caller calls it, and asks for all its messages by; each of an account's is another"""
     caller_secret: str = field(default="", repr=False)
     """what the caller showed to be let in; needed to seal under an idempotency key, never stored"""
 

@@ -13,12 +13,14 @@ from typing import Protocol
 from service.accounts import Account, KeyStore
 from service.events import Attempt, Delivery, DeliveryState, Event, Patience, Webhook
 from service.fleet import Device
+from service.grants import GrantStore
 from service.invitations import EnrolmentStore
 from service.lifecycle import Status
 from service.links import LinkStore, ShortLink
 from service.mailbox_queries import InboxQuery, Span, Talk
 from service.messages import Accepted, DeliveryReport, MoMessage, MtMessage, Receipt, ReceivedMessage
 from service.sealed import SealedText
+from service.submits import SubmitStore
 
 LOOK_AT_MOST = 10_000
 """how many waiting messages are counted"""
@@ -104,6 +106,8 @@ class Acceptance:
     links: tuple[ShortLink, ...] = ()
     sealed: SealedText | None = None
     pins: tuple[Pin, ...] = ()
+    name: str | None = None
+    """of the submit"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -315,7 +319,7 @@ class SearchStore(Protocol):
         ...
 
 
-class Store(KeyStore, LinkStore, MailboxStore, SearchStore, WebhookStore, EnrolmentStore, Protocol):
+class Store(KeyStore, GrantStore, LinkStore, MailboxStore, SearchStore, SubmitStore, WebhookStore, EnrolmentStore, Protocol):
     """Keeps everything. What a method returned from is on disk: commits are grouped, but nobody is answered before his.
 
     A method raises Unavailable when the store cannot be reached or is full (nothing was stored), and InDoubt when it went away in
@@ -326,7 +330,7 @@ class Store(KeyStore, LinkStore, MailboxStore, SearchStore, WebhookStore, Enrolm
         """Store the messages, their links and the idempotency record, count a trial: all or nothing.
 
         Returns the receipt, or for a known idempotency key the first one with `replayed`. An idempotency record lives for 24 h.
-        Raises Conflict (same key, other fingerprint), QuotaExceeded (trial used up), IdTaken.
+        Raises Conflict (same key, other fingerprint; or another submit of this name), QuotaExceeded (trial used up), IdTaken.
         """
         ...
 

@@ -15,6 +15,7 @@ from enum import Enum, auto
 from typing import Any, Protocol, TypeVar
 
 from service.errors import SendFailed, Unavailable
+from service.mailbox_queries import Span
 from service.messages import Accepted, DeliveryReport, MoMessage, MtMessage, try_of
 from service.ports import Inbox
 
@@ -42,6 +43,8 @@ class News(Enum):
     """it should not send what it has fetched; with the id"""
     SETTINGS = auto()
     """what is decided about it has changed"""
+    HAND_IN = auto()
+    """it should hand in again what it received; with the span, two ISO dates and a slash between"""
 
 
 class Line(Protocol):
@@ -214,6 +217,13 @@ class Outbox:
         for line in list(self.lines):
             line.tell(news, about)
 
+    def hand_in(self, span: Span) -> None:
+        """It is asked to hand in again what it received, at once or when it next opens a line."""
+        if self.lines:
+            self.tell(News.HAND_IN, f"{span.since.isoformat()}/{span.until.isoformat()}")
+        else:
+            self.missed_since = min(self.missed_since or span.since, span.since)
+
     def _call(self) -> None:
         """One word is enough for all that it will find."""
         self._is_told = bool(self.lines)
@@ -291,11 +301,25 @@ class Pulls:
         outbox = self._outboxes.get(device)
         return outbox.seen if outbox is not None else None
 
-    def cancel(self, message: MtMessage) -> None:
-        """Its device, if it fetches its messages here, is asked not to send it."""
+    def cancel(self, message: MtMessage) -> bool:
+        """Its device is asked not to send it. False when that does not fetch its messages here, so that nobody can be asked."""
         outbox = self._outboxes.get(message.device or "")
         if outbox is not None:
             outbox.cancel(message, self.clock())
+        return outbox is not None
+
+    def tell_settings(self, devices: Iterable[str]) -> None:
+        """Those of them that fetch here are told that what is decided about them has changed."""
+        for device in devices:
+            if device in self._outboxes:
+                self._outboxes[device].tell(News.SETTINGS)
+
+    def hand_in(self, devices: Iterable[str], span: Span) -> bool:
+        """Those of them that fetch here are asked for what they received within the span. False when there are none."""
+        asked = [self._outboxes[device] for device in devices if device in self._outboxes]
+        for outbox in asked:
+            outbox.hand_in(span)
+        return bool(asked)
 
     def drop(self, device: str) -> None:
         """The device is gone for good: its lines are closed."""

@@ -23,6 +23,7 @@ MOST_RECIPIENTS = 1_000
 FARTHEST_DUE = timedelta(days=366)
 VALIDITY_S = range(60, 604_801)
 IDEMPOTENCY_KEY_MOST = 255
+NAME_MOST = 64
 REFUSED_ROWS_A_MINUTE = 60
 """a key that is refused more often than this has no further rows kept, so that a broken caller cannot fill the store"""
 _KEPT = (Invalid, OptedOut, QuotaExceeded)
@@ -45,7 +46,8 @@ class Submission:
     async def submit(self, principal: Principal, submit: Submit) -> Receipt:
         """Returns once the messages are on disk.
 
-        Raises Invalid, QuotaExceeded, OptedOut (a row is kept, see `refuse`), Conflict, or Unavailable (nothing is stored).
+        Raises Invalid, QuotaExceeded, OptedOut (a row is kept, see `refuse`), Conflict, or Unavailable (nothing is stored). A submit of a
+        name that another has is a Conflict, were it the same request.
         """
         try:
             receipt = await self._accept(principal, submit)
@@ -61,7 +63,8 @@ class Submission:
         For an API that finds the fault while it reads: `submit` then holds what it could read.
         """
         now = self.clock()
-        if not isinstance(refused, _KEPT) or not self._may_keep(principal.key.id, now):
+        # whoever has logged in by a password has no key
+        if not isinstance(refused, _KEPT) or not self._may_keep(principal.key.id or -principal.account.id, now):
             return refused
         recipient = refused.recipient if isinstance(refused, InvalidRecipient) else (submit.recipients or ("",))[0]
         id, guid = self.ids.new(now)
@@ -122,6 +125,7 @@ class Submission:
                 links=linked.links,
                 sealed=linked.sealed,
                 pins=pins,
+                name=_name(submit),
             )
             try:
                 told = _told(await self.store.accept(acceptance), linked.key, replay)
@@ -224,6 +228,12 @@ def _idempotency(submit: Submit, replay: Replay | None) -> Idempotency | None:
     # hashed, because it is half of what opens a sealed receipt
     hashed = hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
     return Idempotency(key=hashed, fingerprint=replay.fingerprint(fingerprint) if replay else fingerprint)
+
+
+def _name(submit: Submit) -> str | None:
+    if submit.name is not None and not (0 < len(submit.name) <= NAME_MOST and submit.name.isascii() and submit.name.isprintable()):
+        raise Invalid("name", f"must have 1 to {NAME_MOST} printable ASCII characters")
+    return submit.name
 
 
 def _storable(text: str) -> str:

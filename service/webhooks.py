@@ -14,8 +14,22 @@ from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from service.errors import Conflict, Invalid, Missing, NotFound, PostFailed, SealBroken
-from service.events import Attempt, Delivery, DeliveryState, Event, EventType, Format, Patience, Rendered, Webhook, WebhookState
-from service.ports import Clock, Poster, Sealer, WebhookStore
+from service.events import (
+    ABOUT_SENT,
+    About,
+    Attempt,
+    Delivery,
+    DeliveryState,
+    DetailedFormat,
+    Event,
+    EventType,
+    Format,
+    Patience,
+    Rendered,
+    Webhook,
+    WebhookState,
+)
+from service.ports import Clock, Poster, Sealer, Store
 
 WAITS_S = (5, 30, 120, 600, 1800, 3600, 7200, 14400, 21600, 28800)
 """after the first try, the second, ...: given up after eleven, which is about a day"""
@@ -51,7 +65,7 @@ def next_try(*, attempts: int, now: datetime, seed: int) -> datetime | None:
 
 @dataclass(kw_only=True)
 class Webhooks:
-    store: WebhookStore
+    store: Store
     poster: Poster
     sealer: Sealer
     formats: Mapping[str, Format]
@@ -61,26 +75,44 @@ class Webhooks:
     _presence: dict[str, bool] = field(default_factory=dict, repr=False)
 
     async def add(
-        self, *, account_id: int, url: str, format: str, events: Sequence[str] = (), secret: str | None = None
+        self, *, account_id: int, url: str, format: str, events: Sequence[str] = (), secret: str | None = None, name: str | None = None
     ) -> tuple[Webhook, str | None]:
-        """The webhook, and its secret, which is not shown again; None in a format that does not sign. Raises Invalid or Missing."""
-        spoken = self._format(format)
+        """The webhook, in place of one of its name, and its secret, which is not shown again; None in a format that does not sign.
+
+        Raises Invalid or Missing.
+        """
+        spoken, types = self._format(format), _types(self._format(format), events)
         self._check_url(url)
-        if len(await self.store.webhooks(account_id)) >= MOST_WEBHOOKS:
+        known = await self.store.webhooks(account_id)
+        former = next((each for each in known if name is not None and each.name == name), None)
+        if former is None and len(known) >= MOST_WEBHOOKS:
             raise Invalid("url", f"the account has {MOST_WEBHOOKS} webhooks already")
-        if secret is not None and not (spoken.is_signed and 16 <= len(secret) <= SECRET_MOST and secret.isprintable()):
-            raise Invalid("secret", "must have 16 to 200 printable characters, in a format that signs")
+        if secret is not None:
+            check_secret(secret, spoken)
         secret = (secret or new_secret()) if spoken.is_signed else None
         webhook = Webhook(
             id=0,
             account_id=account_id,
             url=url,
             format=spoken.name,
-            types=_types(spoken, events),
+            types=types,
             created=self.clock(),
             secret=None if secret is None else self.sealer.seal(secret),
+            name=name,
         )
-        return await self.store.add_webhook(webhook), secret
+        added = await self.store.add_webhook(webhook)
+        if former is not None:
+            await self.store.remove_webhook(former.id)
+        return added, secret
+
+    async def sign_with(self, account_id: int, format: str, secret: str) -> bytes:
+        """All the account's webhooks of this format are signed with one secret from now on, which is given back sealed. Raises Invalid."""
+        check_secret(secret, self._format(format))
+        sealed = self.sealer.seal(secret)
+        for webhook in await self.store.webhooks(account_id):
+            if webhook.format == format:
+                await self.store.set_secrets(webhook.id, secret=sealed, next_secret=None, rotates=None)
+        return sealed
 
     def _format(self, name: str) -> Format:
         if name not in self.formats:
@@ -196,7 +228,7 @@ class Webhooks:
     async def deliver(self, webhook: Webhook, delivery: Delivery) -> Attempt:
         """Post one that was claimed; returns when the result is on disk."""
         try:
-            call = self._render(webhook, delivery)
+            call = await self._render(webhook, delivery)
             answer = await self.poster.post(webhook.url, call.headers, call.body)
         except (PostFailed, SealBroken) as failed:
             attempt = self._failed(delivery, None, str(failed))
@@ -210,10 +242,18 @@ class Webhooks:
         await self.store.settle_delivery(attempt, self._patience(attempt))
         return attempt
 
-    def _render(self, webhook: Webhook, delivery: Delivery) -> Rendered:
-        webhook = self._rotated(webhook)
+    async def _render(self, webhook: Webhook, delivery: Delivery) -> Rendered:
+        webhook, format = self._rotated(webhook), self.formats[webhook.format]
         sealed = [secret for secret in (webhook.secret, webhook.next_secret) if secret is not None]
-        return self.formats[webhook.format].render(delivery, tuple(map(self.sealer.open, sealed)), self.clock())
+        delivery, secrets = replace(delivery, webhook_name=webhook.name), tuple(map(self.sealer.open, sealed))
+        if isinstance(format, DetailedFormat) and delivery.event.type in ABOUT_SENT:
+            return format.render_sent(delivery, await self._about(delivery.event), secrets, self.clock())
+        return format.render(delivery, secrets, self.clock())
+
+    async def _about(self, event: Event) -> About:
+        submit = await self.store.submit_of(event.account_id, event.subject)
+        messages = await self.store.messages_of(event.account_id, (event.subject,))
+        return About(segments=messages[0].segments if messages else 1, name=submit.name if submit else None)
 
     def _failed(self, delivery: Delivery, status: int | None, answer: str) -> Attempt:
         now = self.clock()
@@ -233,6 +273,12 @@ class Webhooks:
         return await self.store.tidy_deliveries(
             now=now, paused_before=now - COLLECT_FOR, done_before=now - KEEP_DONE, dead_before=now - KEEP_DEAD, limit=limit
         )
+
+
+def check_secret(secret: str, format: Format) -> None:
+    """Raises Invalid."""
+    if not (format.is_signed and 16 <= len(secret) <= SECRET_MOST and secret.isprintable()):
+        raise Invalid("secret", "must have 16 to 200 printable characters, in a format that signs")
 
 
 def new_secret() -> str:

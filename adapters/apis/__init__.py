@@ -2,17 +2,20 @@
 
 Each file has `def api(gateway: Gateway, settings: ApiSettings) -> Api`; `load` finds them all, so that a new API is a new file and
 nothing else is edited. Files whose name begins with an underscore are parts of one. What the routes say of themselves is collected in
-openapi.py, which has no `api` but one over all the others.
+openapi.py, which has no `api` but one over all the others. FORMATS of a part that is called `_..._webhooks.py` is how that vendor's
+webhooks look, which `formats` finds.
 """
 
 from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from adapters.web import Api
+from service.events import Format
 from service.gateway import Gateway
 
 
@@ -40,3 +43,15 @@ def load(gateway: Gateway, settings: ApiSettings) -> list[Api]:
         if not found.name.startswith("_") and hasattr(module, "api"):
             apis.append(module.api(gateway, settings))
     return [*apis, openapi.over(apis, settings)]
+
+
+def formats() -> Mapping[str, Format]:
+    """How webhooks look in the words of each vendor, by the name that each has everywhere. Raises ValueError when two have one name."""
+    found: dict[str, Format] = {}
+    for part in pkgutil.iter_modules(__path__):
+        if part.name.endswith("_webhooks"):
+            for name, format in importlib.import_module(f"{__name__}.{part.name}").FORMATS.items():
+                if name in found:
+                    raise ValueError(f"the webhook format {name} is there twice")
+                found[name] = format
+    return found

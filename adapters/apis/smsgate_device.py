@@ -26,6 +26,7 @@ from adapters.apis import ApiSettings
 from adapters.apis._smsgate_events import EventLine
 from adapters.apis._smsgate_hooks import HOOK, SIGNING_KEY, Hooks
 from adapters.apis._smsgate_operations import OPERATIONS, SCHEMES, posted
+from adapters.apis._smsgate_settings import shown
 from adapters.call import Api, Call, Handler, Pipe, Reply, Route, Stream, Trouble
 from adapters.wire import smsgate as wire
 from adapters.wire.smsgate import State, Told
@@ -40,7 +41,6 @@ from service.pulling import Outbox
 
 KIND = "smsgate"
 BASES = ("/mobile/v1", "/api/mobile/v1")
-PING_S = 300
 SMALL = 64 * 1024
 """of a body that speaks of the phone only"""
 ASK_AGAIN_EVERY = timedelta(minutes=5)
@@ -256,13 +256,10 @@ class _DeviceApi:
         """One value that an app does not know would keep it from all that follow, so there is little, and the newest comes last."""
         phone = await self._phone(call)
         kept = await self.gateway.enrolment.secrets(phone.device.id)
-        told: dict[str, object] = {
-            "messages": {"processing_order": "FIFO"},
-            "ping": {"interval_seconds": PING_S},
-            # we may be in a network without a way out
-            "webhooks": {"internet_required": False, "signing_key": kept[SIGNING_KEY]},
-        }
-        return _json(told | {"gateway": {"notification_channel": "SSE_ONLY"}} if phone.version >= wire.KNOWS_SSE_ONLY else told)
+        told = shown(await self.gateway.enrolment.store.preferences(phone.device.account_id))
+        told["webhooks"]["signing_key"] = kept[SIGNING_KEY]
+        gateway = told.pop("gateway")
+        return _json(told | {"gateway": gateway} if phone.version >= wire.KNOWS_SSE_ONLY else told)
 
     async def listen(self, call: Call) -> Reply:
         phone = await self._phone(call)

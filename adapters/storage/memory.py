@@ -15,6 +15,7 @@ from adapters.storage.memory_enrolment import MemoryEnrolment
 from adapters.storage.memory_keys import MemoryKeys
 from adapters.storage.memory_links import MemoryLinks
 from adapters.storage.memory_mailbox import MemoryMailbox
+from adapters.storage.memory_submits import MemorySubmits
 from adapters.storage.memory_webhooks import MemoryWebhooks
 from adapters.storage.rows import check, storable, storable_or_none
 from service.errors import Conflict, IdTaken, QuotaExceeded
@@ -35,7 +36,7 @@ class _Lease:
 
 
 @dataclass
-class MemoryStore(MemoryKeys, MemoryLinks, MemoryMailbox, MemoryWebhooks, MemoryEnrolment):
+class MemoryStore(MemoryKeys, MemoryLinks, MemoryMailbox, MemorySubmits, MemoryWebhooks, MemoryEnrolment):
     """A service.ports.Store."""
 
     _leases: dict[int, _Lease] = field(default_factory=dict)
@@ -54,6 +55,7 @@ class MemoryStore(MemoryKeys, MemoryLinks, MemoryMailbox, MemoryWebhooks, Memory
 
     async def accept(self, acceptance: Acceptance) -> Receipt:
         check(acceptance)
+        self._check_name(acceptance)
         account_id, receipt, asked = acceptance.messages[0].account_id, acceptance.receipt, acceptance.idempotency
         first = self._first.get((account_id, asked.key)) if asked else None
         if asked and first and first[1].accepted > receipt.accepted - IDEMPOTENCY:
@@ -67,6 +69,7 @@ class MemoryStore(MemoryKeys, MemoryLinks, MemoryMailbox, MemoryWebhooks, Memory
         self._link(acceptance.links, acceptance.sealed)
         for pin in acceptance.pins:
             self._pin(pin)
+        self._name(acceptance)
         if acceptance.trial_limit is not None:
             self._trials[account_id] = used
             receipt = replace(receipt, trial_sent=used)

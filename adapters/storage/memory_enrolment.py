@@ -8,7 +8,9 @@ from datetime import datetime
 from service.accounts import Account
 from service.errors import Unavailable
 from service.fleet import Device
+from service.grants import BY_PASSWORD, Grant
 from service.invitations import Invitation, Kind
+from service.preferences import Preferences
 
 
 @dataclass
@@ -21,6 +23,8 @@ class MemoryEnrolment:
     _device_tokens: dict[bytes, str] = field(default_factory=dict)
     _device_secrets: dict[str, bytes] = field(default_factory=dict)
     _passwords: dict[int, str] = field(default_factory=dict)
+    _grants: dict[bytes, Grant] = field(default_factory=dict)
+    _preferences: dict[int, Preferences] = field(default_factory=dict)
 
     async def invite(self, invitation: Invitation) -> None:
         now = invitation.created
@@ -81,3 +85,12 @@ class MemoryEnrolment:
 
     async def set_password(self, account_id: int, password: str) -> None:
         self._passwords[account_id] = password
+        ended = [digest for digest, grant in self._grants.items() if (grant.account_id, grant.key_id) == (account_id, BY_PASSWORD)]
+        for digest in ended:
+            del self._grants[digest]
+
+    async def preferences(self, account_id: int) -> Preferences:
+        return self._preferences.get(account_id, Preferences())
+
+    async def set_preferences(self, account_id: int, preferences: Preferences) -> None:
+        self._preferences[account_id] = preferences

@@ -8,15 +8,17 @@ from datetime import datetime
 
 from service.accounts import Account, ApiKey, Token
 from service.errors import Conflict
+from service.grants import Grant
 
 
 @dataclass
 class MemoryKeys:
-    """A service.accounts.KeyStore."""
+    """A service.accounts.KeyStore, and a service.grants.GrantStore."""
 
     _accounts: dict[str, Account] = field(default_factory=dict)
     _keys: dict[int, ApiKey] = field(default_factory=dict)
     _tokens: dict[bytes, Token] = field(default_factory=dict)
+    _grants: dict[bytes, Grant] = field(default_factory=dict)
 
     async def find_key(self, digest: bytes) -> tuple[ApiKey, Account] | None:
         token = self._tokens.get(digest)
@@ -105,3 +107,20 @@ class MemoryKeys:
             return False
         del self._tokens[digest]
         return True
+
+    async def give(self, grants: tuple[Grant, ...]) -> None:
+        for ended in [digest for digest, grant in self._grants.items() if grant.expires <= grants[0].created]:
+            del self._grants[ended]
+        self._grants.update((grant.digest, grant) for grant in grants)
+
+    async def find_grant(self, digest: bytes) -> tuple[Grant, Account, ApiKey | None] | None:
+        grant = self._grants.get(digest)
+        if grant is None or (grant.key_id and not self._working(grant.key_id)):
+            return None
+        return grant, next(a for a in self._accounts.values() if a.id == grant.account_id), self._working(grant.key_id)
+
+    async def end_grant(self, account_id: int, id: str) -> bool:
+        ended = [digest for digest, grant in self._grants.items() if (grant.account_id, grant.id) == (account_id, id)]
+        for digest in ended:
+            del self._grants[digest]
+        return bool(ended)

@@ -100,7 +100,7 @@ class MemoryMailbox:
 
     async def inbox_of(self, query: InboxQuery) -> list[ReceivedMessage]:
         newest_first = sorted(self._received.values(), key=lambda row: row.id, reverse=True)
-        return [row for row in newest_first if _is_listed(row, query)][: query.limit]
+        return [row for row in newest_first if _is_listed(row, query)][query.offset :][: query.limit]
 
     async def received_one(self, account_id: int, guid: str) -> ReceivedMessage | None:
         return next((row for row in self._received.values() if (row.account_id, row.guid) == (account_id, guid)), None)
@@ -214,6 +214,7 @@ def _is_listed(row: ReceivedMessage, query: InboxQuery) -> bool:
         row.account_id == query.account_id
         and query.device in (None, row.device)
         and (query.since is None or row.created >= query.since)
+        and (query.until is None or row.created < query.until)
         and not (query.unread and row.is_read)
         and (query.keyword is None or Wanted.of(storable(query.keyword)).is_in(row.sender, row.text))
     )

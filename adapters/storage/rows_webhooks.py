@@ -25,6 +25,7 @@ def row_of_webhook(w: Webhook) -> dict[str, Any]:
         "failing_since": ms_or_none(w.failing_since),
         "paused": ms_or_none(w.paused),
         "probe": ms_or_none(w.probe),
+        "name": storable_or_none(w.name),
     }
 
 
@@ -34,7 +35,7 @@ def types_of(webhook: Webhook) -> list[str]:
 
 def webhook_of(row: Sequence[Any]) -> Webhook:
     id, account_id, url, format, types, created, secret, next_secret, rotates = row[:9]
-    state, why, failures, failing_since, paused, probe = row[9:]
+    state, why, failures, failing_since, paused, probe, name = row[9:]
     return Webhook(
         id=id,
         account_id=account_id,
@@ -51,6 +52,7 @@ def webhook_of(row: Sequence[Any]) -> Webhook:
         failing_since=when_or_none(failing_since),
         paused=when_or_none(paused),
         probe=when_or_none(probe),
+        name=name,
     )
 
 

@@ -263,6 +263,7 @@ webhooks = Table(
     Column("failing_since", BigInteger, comment="When the first of them was; null when the last try was a success."),
     Column("paused", BigInteger, comment="Since when it is paused."),
     Column("probe", BigInteger, comment="When it is tried again although it is paused."),
+    Column("name", Text, comment="What its owner calls it; null where it has no name."),
     comment="URLs that are told of events.",
 )
 
@@ -356,6 +357,42 @@ passwords = Table(
     comment="With which a person logs in as an account.",
 )
 
+named_submits = Table(
+    "named_submits",
+    metadata,
+    Column("account_id", BigInteger, primary_key=True, autoincrement=False, comment="Whose it is."),
+    Column("name", Text, primary_key=True, comment="What its caller calls it."),
+    Column("first_id", BigInteger, nullable=False, comment="The id of its first message, which tells when it was accepted."),
+    Column("guids", Text, nullable=False, comment="Of its messages, JSON."),
+    comment="Submits that their callers have named.",
+    sqlite_with_rowid=False,
+)
+
+grants = Table(
+    "grants",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True, comment="SHA-256 of the secret."),
+    Column("id", Text, nullable=False, comment="What the two secrets of a grant have in common."),
+    Column("account_id", _Id, ForeignKey("accounts.id"), nullable=False, comment="Whom it speaks for."),
+    Column("key_id", BigInteger, nullable=False, comment="The API key whose holder got it; 0 when it was got by the account's password."),
+    Column("rights", Text, nullable=False, comment="What it is for, in the words of the API that gave it, spaces between."),
+    Column("renews", Boolean, nullable=False, comment="Whether it gets another pair, and does nothing else."),
+    Column("created", BigInteger, nullable=False, comment="When it was given."),
+    Column("expires", BigInteger, nullable=False, comment="When it ends."),
+    Column("lifetime_s", Integer, nullable=False, comment="How long the secret that is not for renewal lives."),
+    comment="Secrets that programs have got for a while; those that have ended are deleted.",
+    sqlite_with_rowid=False,
+)
+
+preferences = Table(
+    "preferences",
+    metadata,
+    Column("account_id", _Id, ForeignKey("accounts.id"), primary_key=True, autoincrement=False, comment="Whose they are."),
+    Column("phones", Text, nullable=False, comment="How its phones are to send, JSON."),
+    Column("signing_key", LargeBinary, comment="What webhooks that are to be added are signed with, sealed; null to make one for each."),
+    comment="What an account has decided for all its phones and webhooks.",
+)
+
 _m = messages.c
 
 
@@ -403,3 +440,6 @@ Index("ix_enrolments_account", _i.account_id, _i.kind)
 _index("ix_enrolments_expires", _i.expires, where=_i.expires.is_not(None))
 _told = device_secrets.c.token_digest.is_not(None)
 Index("ix_device_secrets_token", device_secrets.c.token_digest, unique=True, sqlite_where=_told, postgresql_where=_told)
+Index("ix_named_submits_first", named_submits.c.account_id, named_submits.c.first_id)
+Index("ix_grants_id", grants.c.account_id, grants.c.id)
+Index("ix_grants_expires", grants.c.expires)

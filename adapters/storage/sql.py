@@ -17,6 +17,7 @@ from adapters.storage.sql_enrolment import SqlEnrolment
 from adapters.storage.sql_keys import SqlKeys
 from adapters.storage.sql_links import SqlLinks, row_of
 from adapters.storage.sql_mailbox import SqlMailbox
+from adapters.storage.sql_submits import SqlSubmits, named_row
 from adapters.storage.sql_webhooks import SqlWebhooks
 from adapters.storage.transactions import LAST_ID
 from service.fleet import Device
@@ -46,7 +47,7 @@ class Engine(Protocol):
 
 
 @dataclass(kw_only=False)
-class SqlStore(SqlKeys, SqlLinks, SqlMailbox, SqlWebhooks, SqlEnrolment):
+class SqlStore(SqlKeys, SqlLinks, SqlMailbox, SqlSubmits, SqlWebhooks, SqlEnrolment):
     """A service.ports.Store."""
 
     engine: Engine
@@ -77,7 +78,12 @@ class SqlStore(SqlKeys, SqlLinks, SqlMailbox, SqlWebhooks, SqlEnrolment):
         is_linked = bool(acceptance.links or acceptance.sealed or acceptance.pins)
         operation, links = ("accept_with_links", _linked(acceptance)) if is_linked else ("accept", ())
         account_id = acceptance.messages[0].account_id
-        first, used = await self.engine.write(operation, messages, account_id, acceptance.trial_limit, idempotency, *links)
+        asked = (messages, account_id, acceptance.trial_limit, idempotency)
+        if acceptance.name is not None:
+            named = named_row(account_id, acceptance.name, acceptance.messages)
+            first, used = await self.engine.write("accept_named", named, *asked, *_linked(acceptance))
+        else:
+            first, used = await self.engine.write(operation, *asked, *links)
         return rows.counted(receipt, used) if first is None else rows.receipt_of_json(first, used)
 
     async def keep_refused(self, message: MtMessage) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from adapters.storage.rows import ms, ms_or_none, when, when_or_none
 from service.accounts import Account
 from service.fleet import Device
 from service.invitations import Invitation, Kind
+from service.preferences import Period, Preferences, SimChoice
 
 if TYPE_CHECKING:
     from adapters.storage.sql import Engine
@@ -69,7 +71,25 @@ class SqlEnrolment:
         return str(found[0][0]) if found else None
 
     async def set_password(self, account_id: int, password: str) -> None:
-        await self.engine.write("tell", "set_password", {"account_id": account_id, "hash": password})
+        await self.engine.write("change_password", {"account_id": account_id, "hash": password})
+
+    async def preferences(self, account_id: int) -> Preferences:
+        found = await self.engine.read("ask", "preferences", {"account_id": account_id})
+        return _preferences(found[0]) if found else Preferences()
+
+    async def set_preferences(self, account_id: int, preferences: Preferences) -> None:
+        phones = {name: value for name in _PHONES if (value := getattr(preferences, name)) is not None}
+        row = {"phones": json.dumps(phones, default=lambda word: word.value), "signing_key": preferences.signing_key}
+        await self.engine.write("tell", "set_preferences", {"account_id": account_id, **row})
+
+
+_PHONES = tuple(name for name in Preferences.__slots__ if name != "signing_key")
+_WORDS = {"limit_period": Period, "sim_choice": SimChoice}
+
+
+def _preferences(row: Sequence[Any]) -> Preferences:
+    phones: dict[str, Any] = {name: _WORDS.get(name, int)(value) for name, value in json.loads(row[0]).items()}
+    return Preferences(**phones, signing_key=None if row[1] is None else bytes(row[1]))
 
 
 def _invitation(row: Sequence[Any]) -> Invitation:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from adapters.storage import rows
 from adapters.storage.rows import ms, ms_or_none, when
-from adapters.storage.statements_keys import ACCOUNT_COLUMNS, KEY_COLUMNS
+from adapters.storage.statements_keys import ACCOUNT_COLUMNS, GRANT_COLUMNS, KEY_COLUMNS
 from service.accounts import Account, ApiKey, Scope, Token
 from service.errors import Conflict
+from service.grants import Grant
 
 if TYPE_CHECKING:
     from adapters.storage.sql import Engine
@@ -21,7 +22,7 @@ _BOTH = _KEY + len(ACCOUNT_COLUMNS)
 
 
 class SqlKeys:
-    """A service.accounts.KeyStore."""
+    """A service.accounts.KeyStore, and a service.grants.GrantStore."""
 
     engine: Engine
 
@@ -89,6 +90,30 @@ class SqlKeys:
 
     async def drop_token(self, digest: bytes, key_id: int) -> bool:
         return bool(await self.engine.write("ask", "drop_token", {"digest": digest, "key_id": key_id}))
+
+    async def give(self, grants: tuple[Grant, ...]) -> None:
+        await self.engine.write("give", [_grant(grant) for grant in grants])
+
+    async def find_grant(self, digest: bytes) -> tuple[Grant, Account, ApiKey | None] | None:
+        found = await self.engine.read("find_grant", digest, GRANT_COLUMNS.index("key_id"))
+        if found is None:
+            return None
+        row, key = found
+        return _grant_of(row[: len(GRANT_COLUMNS)]), rows.account_of(row[len(GRANT_COLUMNS) :]), key and rows.key_of(key)
+
+    async def end_grant(self, account_id: int, id: str) -> bool:
+        return bool(await self.engine.write("ask", "end_grant", {"account_id": account_id, "id": rows.storable(id)}))
+
+
+def _grant(grant: Grant) -> dict[str, Any]:
+    fields = dict(zip(grant.__slots__, astuple(grant), strict=True))
+    return {**fields, "rights": " ".join(sorted(grant.rights)), "created": ms(grant.created), "expires": ms(grant.expires)}
+
+
+def _grant_of(row: Sequence[Any]) -> Grant:
+    fields = dict(zip(GRANT_COLUMNS, row, strict=True))
+    told = {"digest": bytes(fields["digest"]), "rights": frozenset(fields["rights"].split()), "renews": bool(fields["renews"])}
+    return Grant(**{**fields, **told, "created": when(fields["created"]), "expires": when(fields["expires"])})
 
 
 def _account(account: Account) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from adapters.storage import rows
 from adapters.storage.rows import ms, storable, storable_or_none, when
 from adapters.storage.sql_search import SqlSearch
 from adapters.storage.statements_mailbox import INBOX
+from adapters.storage.transactions import LAST_ID
 from service.accounts import Account
 from service.errors import IdTaken
 from service.fleet import Device
@@ -63,13 +64,17 @@ class SqlMailbox(SqlSearch):
         return int(await self.engine.write("flush_parts", ms(before), ms(now), ids))
 
     async def inbox_of(self, query: InboxQuery) -> list[ReceivedMessage]:
-        asked = {"account_id": query.account_id, "device": query.device, "limit": query.limit}
-        from_id = 0 if query.since is None else first_id(query.since)
+        asked = {"account_id": query.account_id, "device": query.device, "limit": query.limit, "offset": query.offset}
+        span = {
+            "from_id": 0 if query.since is None else first_id(query.since),
+            "until_id": LAST_ID if query.until is None else first_id(query.until),
+        }
         if query.keyword is not None:
-            also = {"before_id": (1 << 63) - 1, "from_id": from_id, "unread": True if query.unread else None}
-            return [received_of(row) for row in await self._search("received", query.keyword, {**asked, **also})]
+            also = {"from_id": span["from_id"], "before_id": span["until_id"], "unread": True if query.unread else None}
+            most = {**asked, **also, "limit": query.offset + query.limit}
+            return [received_of(row) for row in await self._search("received", query.keyword, most)][query.offset :]
         name = INBOX[query.device is not None, query.unread]
-        return [received_of(row) for row in await self.engine.read("ask", name, {**asked, "from_id": from_id})]
+        return [received_of(row) for row in await self.engine.read("ask", name, {**asked, **span})]
 
     async def received_one(self, account_id: int, guid: str) -> ReceivedMessage | None:
         found = await self._one("received_one", account_id, guid)

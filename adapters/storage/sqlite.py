@@ -30,7 +30,7 @@ from service.errors import Unavailable
 
 LOCK_WAIT_S = 5.0
 SLOW = frozenset({"sent", "sent_lately", "received_lately", "sent_page", "sent_to", "received_from", "search", "unindexed_sent"})
-SLOW |= {*INBOX.values(), "unindexed_received"}
+SLOW |= {*INBOX.values(), "unindexed_received", "newest_submits", "oldest_submits", "count_submits", "many_messages"}
 """what may read many rows, so that it has a thread"""
 _OLDEST = (3, 35)
 """the first with RETURNING"""

@@ -84,10 +84,16 @@ def _all(dialect: str) -> Mapping[str, Executable]:
         **_receiving(upsert),
         **_owning(upsert),
     }
-    from adapters.storage import statements_limits, statements_mailbox, statements_search  # they use the words of this file
+    from adapters.storage import (  # they use the words of this file
+        statements_limits,
+        statements_mailbox,
+        statements_search,
+        statements_submits,
+    )
 
     always |= {**statements_limits.statements(), **linking(), **statements_keys.statements(upsert), **statements_mailbox.statements(upsert)}
     always |= {**statements_search.statements(upsert, dialect), **statements_enrolment.statements(upsert)}
+    always |= statements_submits.statements(upsert)
     return {**always, **_asking(upsert, dialect), **statements_webhooks.statements()}
 
 

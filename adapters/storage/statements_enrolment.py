@@ -8,13 +8,14 @@ from sqlalchemy import ColumnElement, Executable, bindparam, delete, insert, lit
 
 from adapters.storage import schema
 from adapters.storage.statements_keys import ACCOUNT_COLUMNS
+from service.grants import BY_PASSWORD
 
 _accounts, _invitations = schema.accounts.c, schema.enrolments.c
 _secrets, _passwords = schema.device_secrets.c, schema.passwords.c
 
 
 def statements(upsert: Any) -> dict[str, Executable]:
-    return {**_inviting(), **_joining(upsert), **_about_passwords(upsert)}
+    return {**_inviting(), **_joining(upsert), **_about_passwords(upsert), **_preferring(upsert)}
 
 
 def _p(name: str, like: ColumnElement[Any]) -> ColumnElement[Any]:
@@ -68,5 +69,18 @@ def _about_passwords(upsert: Any) -> dict[str, Executable]:
     return {
         "first_password": add.on_conflict_do_nothing(index_elements=[_passwords.account_id]).returning(_passwords.account_id),
         "set_password": add.on_conflict_do_update(index_elements=[_passwords.account_id], set_={"hash": add.excluded.hash}),
+        "end_grants_by_password": delete(schema.grants).where(
+            schema.grants.c.account_id == _p("account_id", schema.grants.c.account_id), schema.grants.c.key_id == BY_PASSWORD
+        ),
         "password_of": select(_passwords.hash).where(_passwords.account_id == _p("account_id", _passwords.account_id)),
+    }
+
+
+def _preferring(upsert: Any) -> dict[str, Executable]:
+    kept = schema.preferences.c
+    add = upsert(schema.preferences).values({c.name: _p(c.name, c) for c in kept})
+    changed = {c.name: add.excluded[c.name] for c in kept if not c.primary_key}
+    return {
+        "preferences": select(kept.phones, kept.signing_key).where(kept.account_id == _p("account_id", kept.account_id)),
+        "set_preferences": add.on_conflict_do_update(index_elements=[kept.account_id], set_=changed),
     }

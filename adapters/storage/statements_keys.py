@@ -13,10 +13,11 @@ _accounts, _keys, _tokens = schema.accounts.c, schema.api_keys.c, schema.tokens.
 
 ACCOUNT_COLUMNS = tuple("".join(c.name) for c in _accounts if c.name != "trial_sent")
 KEY_COLUMNS = tuple("".join(c.name) for c in _keys)
+GRANT_COLUMNS = tuple("".join(c.name) for c in schema.grants.c)
 
 
 def statements(upsert: Any) -> dict[str, Executable]:
-    return {**_about_accounts(upsert), **_finding(), **_changing(), **_about_tokens()}
+    return {**_about_accounts(upsert), **_finding(), **_changing(), **_about_tokens(), **_about_grants()}
 
 
 def _p(name: str, like: ColumnElement[Any]) -> ColumnElement[Any]:
@@ -94,4 +95,18 @@ def _about_tokens() -> dict[str, Executable]:
         "create_token": insert(schema.tokens).values({c.name: _p(c.name, c) for c in _tokens}),
         "drop_token": delete(schema.tokens).where(_tokens.digest == _p("digest", _tokens.digest), of_client).returning(_tokens.key_id),
         "forget_tokens": delete(schema.tokens).where(_tokens.expires <= _p("now", _tokens.expires)),
+    }
+
+
+def _about_grants() -> dict[str, Executable]:
+    kept = schema.grants.c
+    found = select(*kept, *_picked(_accounts, ACCOUNT_COLUMNS)).join_from(schema.grants, schema.accounts, _accounts.id == kept.account_id)
+    return {
+        "give": insert(schema.grants).values({c.name: _p(c.name, c) for c in kept}),
+        "find_grant": found.where(kept.digest == _p("digest", kept.digest)),
+        "key_of_grant": select(*_picked(_keys, KEY_COLUMNS)).where(_keys.id == _p("id", _keys.id), _keys.revoked.is_(None)),
+        "end_grant": delete(schema.grants)
+        .where(kept.account_id == _p("account_id", kept.account_id), kept.id == _p("id", kept.id))
+        .returning(kept.digest),
+        "forget_grants": delete(schema.grants).where(kept.expires <= _p("now", kept.expires)),
     }

@@ -55,9 +55,10 @@ PART_CONTENT = ("part", "text", "sim", "received", "offset_s", "device_message_i
 def _inbox() -> dict[str, Executable]:
     def rows(of_device: bool, unread: bool) -> Executable:
         found = select(*_r).where(_r.account_id == _p("account_id", _r.account_id), _r.id >= _p("from_id", _r.id))
+        found = found.where(_r.id < _p("until_id", _r.id))
         found = found.where(_r.device == _p("device", _r.device)) if of_device else found
         found = found.where(_r.is_read.is_(false())) if unread else found
-        return found.order_by(_r.id.desc()).limit(bindparam("limit"))
+        return found.order_by(_r.id.desc()).limit(bindparam("limit")).offset(bindparam("offset"))
 
     return {**{name: rows(*how) for how, name in INBOX.items()}, "received_one": select(*_r).where(*_one_received())}
 

@@ -21,6 +21,7 @@ from adapters.storage import (
     transactions_links,
     transactions_mailbox,
     transactions_search,
+    transactions_submits,
     transactions_webhooks,
 )
 from service.errors import Conflict, QuotaExceeded
@@ -186,6 +187,8 @@ def tell(statement: str, parameters: dict[str, Any]) -> Transaction:
     yield statement, [parameters]
 
 
+_LINKING = transactions_links.operations(accept)
+
 OPERATIONS: Mapping[str, Callable[..., Transaction]] = {
     "accept": accept,
     "claim": claim,
@@ -200,7 +203,8 @@ OPERATIONS: Mapping[str, Callable[..., Transaction]] = {
     **transactions_mailbox.OPERATIONS,
     "ask": ask,
     "tell": tell,
-    **transactions_links.operations(accept),
+    **_LINKING,
+    **transactions_submits.operations(_LINKING["accept_with_links"], Again),
     **transactions_keys.OPERATIONS,
     **transactions_webhooks.OPERATIONS,
     **transactions_search.OPERATIONS,

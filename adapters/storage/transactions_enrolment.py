@@ -33,4 +33,14 @@ def enrol(device: dict[str, Any], token_digest: bytes, sealed: bytes, password: 
     return bool(first)
 
 
-OPERATIONS: Mapping[str, Callable[..., Transaction]] = {"invite": invite, "take_code": take_code, "enrol": enrol}
+def change_password(change: dict[str, Any]) -> Transaction:
+    yield "set_password", [change]
+    yield "end_grants_by_password", [{"account_id": change["account_id"]}]
+
+
+OPERATIONS: Mapping[str, Callable[..., Transaction]] = {
+    "invite": invite,
+    "take_code": take_code,
+    "enrol": enrol,
+    "change_password": change_password,
+}

@@ -23,4 +23,25 @@ def create_token(token: dict[str, Any]) -> Transaction:
     yield "create_token", [token]
 
 
-OPERATIONS: Mapping[str, Callable[..., Transaction]] = {"find_key": find_key, "create_token": create_token}
+def give(grants: list[dict[str, Any]]) -> Transaction:
+    yield "forget_grants", [{"now": grants[0]["created"]}]
+    yield "give", grants
+
+
+def find_grant(digest: bytes, key_id: int) -> Generator[Any, Any, tuple[Row, Row | None] | None]:
+    """The grant with its account, and its key; `key_id` is that column's place in the row. None also for one whose key is revoked."""
+    [found] = yield "find_grant", [{"digest": digest}]
+    if not found:
+        return None
+    if not found[0][key_id]:
+        return found[0], None
+    [keys] = yield "key_of_grant", [{"id": found[0][key_id]}]
+    return (found[0], keys[0]) if keys else None
+
+
+OPERATIONS: Mapping[str, Callable[..., Transaction]] = {
+    "find_key": find_key,
+    "create_token": create_token,
+    "give": give,
+    "find_grant": find_grant,
+}

@@ -37,8 +37,9 @@ ENVELOPE = (
     "<message>x</message><apikey>{}</apikey></sendSms></e:Body></e:Envelope>"
 )
 
-CALL_BY_THEMSELVES = {"smsgate_device", "whatsapp_hooks"}
-"""devices, which have secrets of their own: see test_smsgate_device.py and test_whatsapp_hooks.py"""
+CALL_BY_THEMSELVES = {"smsgate_device", "smsgate_client", "whatsapp_hooks"}
+"""devices have secrets of their own, and SMSGate's programs log in their way: see test_smsgate_device.py, test_smsgate_client.py and
+test_whatsapp_hooks.py"""
 KEYS = {"": 400, "wrong": 403, "ended": 403, "revoked": 403, "no-scope": 403, "elsewhere": 403}
 """a key, and the status by which it is refused"""
 

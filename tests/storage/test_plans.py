@@ -70,11 +70,19 @@ INDEX = {
     "forget_invitations": "ix_enrolments_expires",
     "find_device": "ix_device_secrets_token",
     "device_secrets": "pk_device_secrets",
+    "submits_until": "ix_named_submits_first",
+    "newest_submits": "ix_named_submits_first",
+    "oldest_submits": "ix_named_submits_first",
+    "count_submits": "ix_named_submits_first",
+    "end_grant": "ix_grants_id",
+    "forget_grants": "ix_grants_expires",
 }
 
 
 MAILBOX = {
     "resend": "messages",
+    "message": "messages",
+    "cancel": "messages",
     "delete_sent_one": "messages",
     "sent_page": "ix_messages_sent",
     "sent_to": "ix_messages_sent_to",
