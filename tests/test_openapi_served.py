@@ -85,7 +85,7 @@ def known(server: Server) -> dict[str, str]:
 def hold(server: Server, case: Case, **how: Any) -> None:
     answer = case.call(base_url=f"http://127.0.0.1:{server.port}", allow_redirects=False, timeout=10, **how)
     case.validate_response(answer, checks=CHECKS)
-    if answer.status_code >= 500:
+    if answer.status_code >= 500 and answer.status_code != 501:
         assert case.path.startswith(SOAP) and "Server<" not in answer.text and "Receiver<" not in answer.text, answer.text
 
 

@@ -137,7 +137,7 @@ def test_a_send_comes_through_and_its_key_is_in_no_log(kind: str, trusting: Runn
         assert status == 200
         assert trusting.sent(json.loads(body)["result"]["id"])["sms"] == "a text for no log"
         assert b"https://localhost:%d/sendsms/soap" % front.port in front.get("/sendsms/wsdl/sendsms.wsdl")[1]
-        assert front.get("/mobile/v1/hooks/a-phones-secret?x=y")[0] == 404
+        assert front.get("/mobile/v1/hooks/a-phones-secret?x=y")[0] == 405
         assert front.get("/sendsms/?apikey=wrong-one&recipients=1&message=x", **{"X-Forwarded-For": "203.0.113.9"})[0] == 403
     told = (tmp_path / "data" / "server.log").read_text()
     assert f"peer={CALLER}" in told and "203.0.113.9" not in told, "that header was made up by the caller"
