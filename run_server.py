@@ -19,6 +19,7 @@ from adapters.device_worker import Worker
 from adapters.devices import simulator
 from adapters.forwarded import Proxies
 from adapters.log import configure
+from adapters.lookout import Lookout
 from adapters.reactor import Housekeeper, utc_now
 from adapters.sealing import KeyUnusable
 from adapters.settings import Settings
@@ -82,7 +83,11 @@ async def start(settings: Settings, log: Any, opened: AsyncExitStack) -> Running
 
     fleet.on_change = changed
     opened.push_async_callback(staff.stop)
+    lookout = Lookout(store=store, clock=utc_now, on_due=staff.due, log=log)
+    staff.expect = lookout.expect
     await staff.start()
+    looking_out = asyncio.create_task(lookout.run())
+    opened.callback(looking_out.cancel)
     noting = asyncio.create_task(reactor.every(NOTE_USED_S, gateway.accounts.note_used, log))
     opened.callback(noting.cancel)
     looking = asyncio.create_task(reactor.every(LOOK_FOR_SILENCE_S, lambda: look_for_silence(gateway.pulls, fleet), log))

@@ -96,6 +96,7 @@ async def test_what_one_leaves_is_passed_on_to_the_next_that_can_reach_it() -> N
     office.staff.pass_on(first, frozenset({0, 1}))
     assert office.said() == [], "it would look where somebody has just looked"
     office.hands["a2"].lanes = frozenset({0, 1, 2})
+    office.staff.ready(office.hands["a2"])  # type: ignore[arg-type]
     office.staff.pass_on(first, frozenset({0, 1}))
     assert office.said() == ["a2"]
     office.hands["a2"].room = 0
