@@ -212,8 +212,11 @@ def _first_in_lanes() -> Executable:
     first = select(after.c.id).where(after.c.due.is_not(None)).order_by(*order).limit(1)
     columns = select(found.c.queue, found.c.wanted_sim, found.c.due)
     lanes = columns.where(found.c.id == first.scalar_subquery()).cte("lanes", recursive=True)
-    is_later = tuple_(after.c.queue, after.c.wanted_sim) > tuple_(lanes.c.queue, lanes.c.wanted_sim)
-    lanes = lanes.union_all(columns.where(found.c.id == first.where(is_later).correlate(lanes).scalar_subquery()))
+    # said at once as a pair of columns, SQLite would read the whole lane
+    same_queue = first.where(after.c.queue == lanes.c.queue, after.c.wanted_sim > lanes.c.wanted_sim)
+    next_queue = first.where(after.c.queue > lanes.c.queue)
+    following = func.coalesce(same_queue.correlate(lanes).scalar_subquery(), next_queue.correlate(lanes).scalar_subquery())
+    lanes = lanes.union_all(columns.select_from(lanes.join(found, found.c.id == following)))
     return select(lanes.c.queue, lanes.c.wanted_sim, lanes.c.due)
 
 
