@@ -56,8 +56,8 @@ class Phone(ScriptedDriver):
 class House:
     """Phones named a, b, c ... with real workers, and the road that a message takes to them."""
 
-    def __init__(self, *phones: Device, window: int = 4, sticky: bool = False) -> None:
-        self.store, self.fleet, self.log = MemoryStore(), Fleet(), RecordingLog()
+    def __init__(self, *phones: Device, window: int = 4, sticky: bool = False, store: MemoryStore | None = None) -> None:
+        self.store, self.fleet, self.log = store or MemoryStore(), Fleet(), RecordingLog()
         self.dispatch = Dispatch(store=self.store, clock=now, node="here", sleep=asyncio.sleep)
         self.outcome = Outcome(store=self.store, fleet=self.fleet, dispatch=self.dispatch, clock=now)
         self.phones = {phone.id: Phone(phone, window=window) for phone in phones}
