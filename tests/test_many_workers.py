@@ -132,3 +132,14 @@ async def test_phones_that_must_wait_take_what_waits_when_they_may(house: House)
     assert house.counts == {"a": 1, "b": 1}
     await asyncio.sleep(60.1)
     assert house.counts == {"a": 2, "b": 2}
+
+
+@with_phones(phone("a", per_minute=1))
+async def test_a_phone_that_had_to_wait_is_called_again_afterwards(house: House) -> None:
+    await house.submit(2)
+    await house.submit()
+    await asyncio.sleep(200)
+    assert house.counts == {"a": 3}
+    began = passed_s()
+    await house.submit()
+    assert (house.counts, passed_s()) == ({"a": 4}, began)
