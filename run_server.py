@@ -19,6 +19,7 @@ from adapters.device_worker import Worker
 from adapters.devices import simulator
 from adapters.forwarded import Proxies
 from adapters.log import configure
+from adapters.lookout import Lookout
 from adapters.reactor import Housekeeper, utc_now
 from adapters.sealing import KeyUnusable
 from adapters.settings import Settings
@@ -39,6 +40,8 @@ FIRST_ACCOUNT = "default"
 DRAIN_S = 10.0
 NOTE_USED_S = 20.0
 LOOK_FOR_SILENCE_S = 10.0
+NOTED_AT_ONCE = 100
+"""devices that are noted in one commit"""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -82,7 +85,11 @@ async def start(settings: Settings, log: Any, opened: AsyncExitStack) -> Running
 
     fleet.on_change = changed
     opened.push_async_callback(staff.stop)
+    lookout = Lookout(store=store, clock=utc_now, on_due=staff.due, log=log)
+    staff.expect = lookout.expect
     await staff.start()
+    looking_out = asyncio.create_task(lookout.run())
+    opened.callback(looking_out.cancel)
     noting = asyncio.create_task(reactor.every(NOTE_USED_S, gateway.accounts.note_used, log))
     opened.callback(noting.cancel)
     looking = asyncio.create_task(reactor.every(LOOK_FOR_SILENCE_S, lambda: look_for_silence(gateway.pulls, fleet), log))
@@ -152,7 +159,7 @@ async def _first_account(store: Store, folder: DataFolder, settings: Settings, l
 async def _staff(gateway: Gateway, settings: Settings, folder: DataFolder, account: Account, log: Any) -> Staff:
     """A worker for each device that this process speaks to; none of them works yet."""
     dispatch, store, fleet = gateway.outcome.dispatch, gateway.store, gateway.fleet
-    kinds = devices.load()
+    kinds, reading_secrets = devices.load(), devices.reading_secrets()
     tools = devices.Tools(clock=utc_now, folder=folder.path, pulls=gateway.pulls, options={simulator.KIND: settings.simulator_behaviour})
 
     async def build(device: Device) -> Driver | None:
@@ -160,7 +167,8 @@ async def _staff(gateway: Gateway, settings: Settings, folder: DataFolder, accou
             log.warning("unknown_kind", device=device.id, kind=device.kind, why="nothing here speaks to such devices; its messages wait")
             return None
         try:
-            return kinds[device.kind](device, replace(tools, secrets=await _secrets(gateway, device)))
+            has_secrets = device.kind in reading_secrets
+            return kinds[device.kind](device, replace(tools, secrets=await _secrets(gateway, device)) if has_secrets else tools)
         except (SealBroken, KeyError) as failed:
             why = str(failed) if isinstance(failed, SealBroken) else f"it has no {failed.args[0]}: remove it and add it again"
             log.error("device_unusable", device=device.id, kind=device.kind, why=why)
@@ -201,8 +209,10 @@ def _dismisser(staff: Staff, pulls: Pulls) -> Callable[[Device], Awaitable[None]
 async def look_for_silence(pulls: Pulls, fleet: Fleet) -> None:
     """Also writes down now and then which of the devices that call us were there, so that after a restart it is known since when not."""
     pulls.sweep()
-    for id, seen in pulls.to_write().items():
-        await fleet.note(id, **{SEEN: seen.isoformat(timespec="seconds")})
+    due = list(pulls.to_write().items())
+    for begin in range(0, len(due), NOTED_AT_ONCE):
+        some = due[begin : begin + NOTED_AT_ONCE]
+        await asyncio.gather(*(fleet.note(id, **{SEEN: seen.isoformat(timespec="seconds")}) for id, seen in some))
 
 
 def _simulated(settings: Settings, folder: DataFolder, fleet: Fleet, account: Account) -> Iterator[Device]:

@@ -19,7 +19,9 @@ from service.ports import Driver, Inbox, Store
 from service.traffic import Leave
 
 IDLE_S = 5.0
-"""a worker looks again after this long even when nobody woke it: another process may have accepted something"""
+"""a worker for whom nobody looks (Peers.expect) looks again after this long: another process may have accepted something"""
+HELD_BACK_S = 60.0
+"""one that must wait looks after this long at the latest whether it must still: its account may have moved to another time zone"""
 CROWDED_S = 0.2
 STOP_S = 10.0
 """how long a stop waits for what is in flight"""
@@ -28,12 +30,28 @@ STOP_S = 10.0
 class Peers(Protocol):
     """The workers of one account's devices, who share its pool."""
 
+    def ready(self, worker: Worker) -> None:
+        """It may have room now, or look into other lanes than before."""
+        ...
+
+    def rest(self, worker: Worker) -> None:
+        """It has room and nothing to do."""
+        ...
+
+    def rise(self, worker: Worker) -> None:
+        """It rests no more."""
+        ...
+
+    def expect(self, due: datetime | None) -> bool:
+        """Something that it may take will be due then. True: it is woken when that or anything else is due, and need not look by itself."""
+        ...
+
     def idle(self, worker: Worker) -> int:
         """How many others have room and nothing to do."""
         ...
 
     async def give_way(self, worker: Worker) -> None:
-        """Returns when an idle one that is less busy, if there is any, has looked for work."""
+        """Returns when an idle one that is less busy, if one is found, has looked for work."""
         ...
 
     def pass_on(self, worker: Worker, covered: frozenset[int]) -> None:
@@ -43,6 +61,12 @@ class Peers(Protocol):
 
 class Alone:
     """Peers of a worker that has none."""
+
+    def ready(self, worker: Worker) -> None: ...
+    def rest(self, worker: Worker) -> None: ...
+    def rise(self, worker: Worker) -> None: ...
+    def expect(self, due: datetime | None) -> bool:
+        return False
 
     def idle(self, worker: Worker) -> int:
         return 0
@@ -61,7 +85,6 @@ class Worker:
     fleet: Fleet
     log: Any
     peers: Peers = field(default_factory=Alone)
-    is_idle: bool = False
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _covered: frozenset[int] = frozenset()
     """lanes of the pool that others had just looked into when it was woken"""
@@ -151,11 +174,11 @@ class Worker:
                 await asyncio.sleep(IDLE_S)
             else:
                 self._tell_looked()
-                if idle_s:
+                if idle_s != 0:
                     await self._idle(idle_s)
 
-    async def _step(self) -> float:
-        """Look for work once; for how long there is nothing to do."""
+    async def _step(self) -> float | None:
+        """Look for work once; for how long there is nothing to do, None: until it is woken."""
         is_called, covered, device = self.is_called, self._covered, self.device
         self._wake.clear()
         leave = await self.dispatch.leave(device)
@@ -164,7 +187,8 @@ class Worker:
             if is_called:
                 is_freed = not self.fleet.is_online(device.id) and await self.store.release(self.dispatch.clock(), device.id)
                 self.peers.pass_on(self, frozenset() if is_freed else covered)
-            return self._idle_s(leave.until)
+            return self._idle_s(leave.until, None)
+        self.peers.ready(self)
         if not is_called:
             await self.peers.give_way(self)
         if self.is_crowded:  # a claim of few costs as much as one of many, so wait a moment for more room
@@ -211,6 +235,8 @@ class Worker:
 
     def _sent(self, task: asyncio.Task[None]) -> None:
         self._sending.discard(task)
+        if self.driver.window - len(self._sending) == 1:
+            self.peers.ready(self)
         if len(self._sending) <= self.driver.window // 2:
             self._wake.set()
 
@@ -222,19 +248,24 @@ class Worker:
                 "driver_failed", device=self.driver.device.id, message=message.guid, error=type(bug).__name__, frames=frames(bug)
             )
 
-    def _idle_s(self, *moments: datetime | None) -> float:
-        """Until the first of these moments, at most IDLE_S."""
-        now = self.dispatch.clock()
-        return min((max((at - now).total_seconds(), 0.0) for at in moments if at is not None), default=IDLE_S)
+    def _idle_s(self, until: datetime | None, due: datetime | None) -> float | None:
+        """Until it may do more than now, or something is due."""
+        now, is_looked_for = self.dispatch.clock(), self.peers.expect(due)
+        moments = (until,) if is_looked_for else (until, due)
+        waits = [max((at - now).total_seconds(), 0.0) for at in moments if at is not None]
+        if not is_looked_for:
+            return min([*waits, IDLE_S])
+        return min([*waits, HELD_BACK_S]) if waits else None
 
-    async def _idle(self, seconds: float) -> None:
-        self.is_idle = True
+    async def _idle(self, seconds: float | None) -> None:
+        if self.room > 0:
+            self.peers.rest(self)
         try:
-            await self._sleep(min(seconds, IDLE_S))
+            await self._sleep(seconds)
         finally:
-            self.is_idle = False
+            self.peers.rise(self)
 
-    async def _sleep(self, seconds: float) -> None:
+    async def _sleep(self, seconds: float | None) -> None:
         try:
             async with asyncio.timeout(seconds):
                 await self._wake.wait()

@@ -70,7 +70,8 @@ class _Loop:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.tally = Tally()
-        self.requests = cycle(plan.way.requests(seed=plan.seed))
+        count = calls.DIFFERENT if plan.most is None else min(plan.most, calls.DIFFERENT)
+        self.requests = cycle(plan.way.requests(seed=plan.seed, count=count))
         self.left = plan.most if plan.most is not None else 1 << 62
         self.poll = select.epoll()
         self.lines: dict[int, _Line] = {}

@@ -1,6 +1,6 @@
-"""What `make bench` runs: every figure, one JSON line each, on both engines.
+"""What `make bench` runs: every figure, one JSON line each, on both engines (ten thousand phones on SQLite).
 
-python -m bench.run            about eight minutes; wants `make bench-data` first
+python -m bench.run            about thirteen minutes; wants `make bench-data` first
 python -m bench.run --quick    a second each, without the rows that want stored data: whether it works, not what it costs
 python -m bench.run --only accept_soap
 """
@@ -18,6 +18,7 @@ from bench.figures import say_machine
 from bench.memory import memory
 from bench.places import ENGINES
 from bench.search import search
+from bench.ten_thousand import ten_thousand
 
 MILLION = 1_000_000
 QUEUED = 200_000
@@ -38,6 +39,7 @@ def figures(*, quick: bool) -> Iterator[tuple[str, Callable[[], None]]]:
             yield f"accept_and_deliver_{engine}_million", partial(deliver, engine=engine, rows=MILLION)
             for way in (calls.FORM_POST, calls.SOAP):
                 yield f"accept_{way.name}_{engine}_million", partial(accept, way, engine=engine, rows=MILLION)
+    yield "ten_thousand_phones", partial(ten_thousand, **({"phones": 100, "idle_s": 2.0, "messages": 20} if quick else {}))
 
 
 def main() -> None:

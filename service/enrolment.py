@@ -44,6 +44,8 @@ class Enrolment:
     _cache: dict[bytes, tuple[datetime, Device]] = field(default_factory=dict, repr=False)
     _logins: dict[bytes, tuple[datetime, asyncio.Future[Account]]] = field(default_factory=dict, repr=False)
     """of programs that show a password with each call: until when it need not be looked at again, by the SHA-256 of both"""
+    _first: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
+    """phones that join together make one password and not one each: a hash costs as much as a hundred phones"""
     _nobodys: str | None = field(default=None, repr=False)
     """the hash of a password that nobody has"""
 
@@ -117,15 +119,25 @@ class Enrolment:
 
     async def join(self, account: Account, *, kind: str, label: str, sims: int, secrets: Mapping[str, str] | None = None) -> Joined:
         """A new device of the account, which is linked; `secrets` are what its driver has to read back. Raises Unavailable."""
-        token, password, hashed = new_secret(), None, None
+        device = Device(id=new_device_id(), account_id=account.id, kind=kind, label=_printable(label), sims=max(sims, 1))
+        token, sealed = new_secret(), self.sealer.seal(json.dumps(dict(secrets or {})))
         if await self.store.password_of(account.id) is None:
+            async with self._first:
+                password = await self._enrol_first(device, token, sealed)
+        else:
+            password = None
+            await self.store.enrol(device, token_digest=digest_of(token), sealed=sealed, password=None)
+        await self.fleet.link(device)
+        return Joined(device=device, token=token, login=account.name, password=password)
+
+    async def _enrol_first(self, device: Device, token: str, sealed: bytes) -> str | None:
+        """The account's password, which it has from now on; None when another phone was faster."""
+        password, hashed = None, None
+        if await self.store.password_of(device.account_id) is None:
             password = passwords.new_password()
             hashed = await self.hasher.hash(password)
-        device = Device(id=new_device_id(), account_id=account.id, kind=kind, label=_printable(label), sims=max(sims, 1))
-        sealed = self.sealer.seal(json.dumps(dict(secrets or {})))
         is_kept = await self.store.enrol(device, token_digest=digest_of(token), sealed=sealed, password=hashed)
-        await self.fleet.link(device)
-        return Joined(device=device, token=token, login=account.name, password=password if is_kept else None)
+        return password if is_kept else None
 
     async def device_by(self, token: str, *, peer: str | None) -> Device:
         """The phone whose own token it is. Once it is unlinked it is unknown: here at once, to other processes within accounts.CACHE_FOR.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -91,11 +92,34 @@ async def _nobody_speaks(device: Device) -> None:
     return None
 
 
+@dataclass(slots=True)
+class _Park:
+    """The devices of one account; counted by (SIM slots, has WhatsApp), so that a message is accepted without looking at each."""
+
+    devices: dict[str, Device] = field(default_factory=dict)
+    able: Counter[tuple[int, bool]] = field(default_factory=Counter)
+    online: Counter[tuple[int, bool]] = field(default_factory=Counter)
+
+    def count(self, device: Device, by: int, *, is_online: bool) -> None:
+        kind = device.sims, device.whatsapp
+        self.able[kind] += by
+        if is_online:
+            self.online[kind] += by
+
+    def kinds(self) -> list[tuple[int, bool]]:
+        return [kind for kind, count in self.able.items() if count]
+
+
+_NO_DEVICES = _Park()
+
+
 @dataclass(kw_only=True)
 class Fleet:
     """What this process knows of the devices."""
 
     _devices: dict[str, Device] = field(default_factory=dict)
+    _parks: dict[int, _Park] = field(default_factory=dict)
+    """by account"""
     _online: set[str] = field(default_factory=set)
     on_change: Callable[[str], None] = lambda device: None
     on_link: Callable[[Device], Awaitable[None]] = _nobody_speaks
@@ -109,7 +133,21 @@ class Fleet:
     """devices that were unlinked, and whose they were"""
 
     def register(self, device: Device) -> None:
+        known = self._devices.get(device.id)
+        if known is not None:
+            self._count(known, -1)
+            if known.account_id != device.account_id:
+                del self._parks[known.account_id].devices[device.id]
         self._devices[device.id] = device
+        self._parks.setdefault(device.account_id, _Park()).devices[device.id] = device
+        self._count(device, 1)
+
+    def _count(self, device: Device, by: int) -> None:
+        self._parks[device.account_id].count(device, by, is_online=device.id in self._online)
+
+    def _forget(self, device: Device) -> None:
+        self._count(device, -1)
+        del self._devices[device.id], self._parks[device.account_id].devices[device.id]
 
     def get(self, account_id: int, device_id: str) -> Device | None:
         found = self._devices.get(device_id)
@@ -123,7 +161,7 @@ class Fleet:
         return list(self._devices.values())
 
     def of(self, account_id: int) -> list[Device]:
-        return [d for d in self._devices.values() if d.account_id == account_id]
+        return list(self._parks.get(account_id, _NO_DEVICES).devices.values())
 
     def owner(self, device_id: str) -> int | None:
         """The account that has the device, or had it until a moment ago: it may still be handing in what it has received."""
@@ -135,6 +173,9 @@ class Fleet:
         return device_id in self._former and device_id not in self._devices
 
     def online(self, device_id: str, is_online: bool, at: datetime | None = None) -> None:
+        device = self._devices.get(device_id)
+        if device is not None and is_online is not (device_id in self._online):
+            self._parks[device.account_id].online[device.sims, device.whatsapp] += 1 if is_online else -1
         (self._online.add if is_online else self._online.discard)(device_id)
         if at is not None:
             self._heard[device_id] = replace(self.presence(device_id), since=at)
@@ -219,7 +260,7 @@ class Fleet:
         pool, the logs stay. Raises NotFound."""
         device = self._known(account_id, device_id)
         self._former[device_id] = account_id
-        del self._devices[device_id]
+        self._forget(device)
         try:
             await self.on_unlink(device)
             if self.store is not None:
@@ -245,12 +286,14 @@ class Fleet:
         device = None if device_id is None else self.get(account_id, device_id)
         if device_id is not None and device is None:
             raise Invalid("device", "is not one of this account's devices")
-        able = [d for d in (self.of(account_id) if device is None else [device]) if d.whatsapp]
-        if not able:
+        park = self._parks.get(account_id, _NO_DEVICES)
+        if not (any(has_it for _, has_it in park.kinds()) if device is None else device.whatsapp):
             raise Invalid(
                 "channels", "no phone of this account can send WhatsApp messages" if device is None else "this phone has no WhatsApp"
             )
-        return any(d.id in self._online for d in able)
+        if device is not None:
+            return device.id in self._online
+        return any(count for (_, has_it), count in park.online.items() if has_it)
 
     def choose(self, account_id: int, device_id: str | None, sim: int | None) -> bool:
         """Whether a device that may send this is online. Raises Invalid for a device or SIM that the account does not have.
@@ -263,10 +306,11 @@ class Fleet:
                 raise Invalid("device", "is not one of this account's devices")
             if not device.sims:
                 raise Invalid("device", "sends no SMS")
-            candidates = [device]
-        else:
-            candidates = [d for d in self.of(account_id) if d.sims]
-        able = [d for d in candidates if (sim or 1) <= d.sims]
-        if candidates and not able:
+            if (sim or 1) > device.sims:
+                raise Invalid("sim", "no device has this SIM slot")
+            return device.id in self._online
+        park = self._parks.get(account_id, _NO_DEVICES)
+        most = max((sims for sims, _ in park.kinds()), default=0)
+        if most and (sim or 1) > most:
             raise Invalid("sim", "no device has this SIM slot")
-        return any(d.id in self._online for d in able)
+        return any(count for (sims, _), count in park.online.items() if (sim or 1) <= sims)

@@ -118,12 +118,39 @@ class MtMessage:
 
 
 WHATSAPP_QUEUE = "-wa"
+_POOL = "pool-"
 """ends the name of a queue that only devices with WhatsApp look into"""
 
 
 def queue_of(account_id: int, device: str | None, channel: Channel = Channel.SMS) -> str:
-    queue = device or f"pool-{account_id}"
+    queue = device or f"{_POOL}{account_id}"
     return queue if channel is Channel.SMS else queue + WHATSAPP_QUEUE
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FirstInLane:
+    """When the first is due of those that wait in one queue for one SIM."""
+
+    account_id: int | None
+    """of a pool"""
+    device: str | None
+    """of a device's own queue"""
+    channel: Channel
+    wanted_sim: int | None
+    due: datetime
+
+
+def first_in_lane(queue: str, wanted_sim: int | None, due: datetime) -> FirstInLane:
+    """`queue` as `queue_of` names it."""
+    name = queue.removesuffix(WHATSAPP_QUEUE)
+    is_pool = name.startswith(_POOL)
+    return FirstInLane(
+        account_id=int(name.removeprefix(_POOL)) if is_pool else None,
+        device=None if is_pool else name,
+        channel=Channel.SMS if name == queue else Channel.WHATSAPP,
+        wanted_sim=wanted_sim,
+        due=due,
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -18,7 +18,7 @@ from service.invitations import EnrolmentStore
 from service.lifecycle import Status
 from service.links import LinkStore, ShortLink
 from service.mailbox_queries import InboxQuery, Span, Talk
-from service.messages import Accepted, DeliveryReport, MoMessage, MtMessage, Receipt, ReceivedMessage
+from service.messages import Accepted, DeliveryReport, FirstInLane, MoMessage, MtMessage, Receipt, ReceivedMessage
 from service.sealed import SealedText
 from service.submits import SubmitStore
 
@@ -382,6 +382,10 @@ class Store(KeyStore, GrantStore, LinkStore, MailboxStore, SearchStore, SubmitSt
 
     async def next_due(self, device: Device, slots: Collection[int] | None = None) -> datetime | None:
         """When the next message of the device's queue or its account's pool is due; None when nothing waits. `slots` as for `claim`."""
+        ...
+
+    async def first_in_lanes(self) -> list[FirstInLane]:
+        """One for each queue and SIM that anything waits for, of all accounts. It costs nothing for those where nothing waits."""
         ...
 
     async def waiting(self, device: Device, now: datetime) -> int:

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from service.fleet import Device, Fleet
 from service.limits import LONGEST, NO_LIMITS, UNBOUND, UNLIMITED, Allowance, Usage, quiet_until
-from service.messages import Channel, MtMessage
+from service.messages import Channel, FirstInLane, MtMessage
 from service.ports import Store
 
 ZONE_FOR = timedelta(minutes=1)
@@ -40,6 +40,11 @@ class Leave:
         if not self.room:
             return frozenset()
         return frozenset((*self.slots, *(0,) * bool(self.slots), *(WHATSAPP_LANE,) * device.whatsapp))
+
+
+def lane_of(first: FirstInLane) -> int:
+    """As Leave.lanes names it."""
+    return first.wanted_sim or 0 if first.channel is Channel.SMS else WHATSAPP_LANE
 
 
 @dataclass(kw_only=True)

@@ -12,6 +12,7 @@ import pytest
 
 from adapters.aes_gcm import AesGcm
 from adapters.device_worker import Worker
+from adapters.lookout import Lookout
 from adapters.reactor import Housekeeper
 from adapters.staff import Staff
 from adapters.storage.memory import MemoryStore
@@ -55,12 +56,14 @@ class Phone(ScriptedDriver):
 class House:
     """Phones named a, b, c ... with real workers, and the road that a message takes to them."""
 
-    def __init__(self, *phones: Device, window: int = 4, sticky: bool = False) -> None:
-        self.store, self.fleet, self.log = MemoryStore(), Fleet(), RecordingLog()
+    def __init__(self, *phones: Device, window: int = 4, sticky: bool = False, store: MemoryStore | None = None) -> None:
+        self.store, self.fleet, self.log = store or MemoryStore(), Fleet(), RecordingLog()
         self.dispatch = Dispatch(store=self.store, clock=now, node="here", sleep=asyncio.sleep)
         self.outcome = Outcome(store=self.store, fleet=self.fleet, dispatch=self.dispatch, clock=now)
         self.phones = {phone.id: Phone(phone, window=window) for phone in phones}
         self.staff = Staff(build=self._build, hire=self._hire, inbox=self.outcome)
+        self.lookout = Lookout(store=self.store, clock=now, on_due=self.staff.due, log=self.log)
+        self.staff.expect = self.lookout.expect
         self.fleet.on_change = self.staff.changed
         self.fleet.store = self.store
         self.account = Account(id=1, name="acme", sticky=sticky)
@@ -83,12 +86,13 @@ class House:
             await self.fleet.keep(phone.device)
             await self.staff.engage(phone.device)
         await self.staff.start()
-        self.keeping = asyncio.create_task(self.keeper.run())
+        self.keeping = [asyncio.create_task(self.keeper.run()), asyncio.create_task(self.lookout.run())]
         await ripple()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self.keeping.cancel()
+        for task in self.keeping:
+            task.cancel()
         await self.staff.stop()
 
     async def submit(self, count: int = 1, **fields: Any) -> None:

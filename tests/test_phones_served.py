@@ -27,9 +27,11 @@ NUMBER = "+32470000001"
 class PlayedPhone:
     """`python -m tests.peers.smsgate_phone`, one phone, over files that a test can look at."""
 
-    def __init__(self, running: Server, folder: Path, token: str, *options: str, name: str = "phone") -> None:
+    def __init__(self, running: Server, folder: Path, token: str, *options: str, name: str = "phone", at: str | None = None) -> None:
+        """`at` is where the server is reached, when that is not its plain port."""
         self.air, self.log = folder / f"{name}.air", folder / f"{name}.log"
-        made = ["--url", f"http://127.0.0.1:{running.port}/mobile/v1", "--private-token", token, "--air", str(self.air), "--air-text"]
+        base = at or f"http://127.0.0.1:{running.port}"
+        made = ["--url", f"{base}/mobile/v1", "--private-token", token, "--air", str(self.air), "--air-text"]
         remembered = ["--memory", str(folder / f"{name}.db"), *options]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
@@ -42,10 +44,15 @@ class PlayedPhone:
 
     def wait_ready(self) -> str:
         """Its id."""
+        [id] = self.wait_all(1)
+        return id
+
+    def wait_all(self, count: int) -> list[str]:
+        """The ids of so many phones of this process."""
         assert self.process.stdout is not None
-        registered: dict[str, Any] = json.loads(self.process.stdout.readline())
-        assert json.loads(self.process.stdout.readline()) == {"ready": 1}
-        return str(registered["id"])
+        ids = [str(json.loads(self.process.stdout.readline())["id"]) for _ in range(count)]
+        assert json.loads(self.process.stdout.readline()) == {"ready": count}
+        return ids
 
     def do(self, what: str, **fields: Any) -> None:
         assert self.process.stdin is not None
@@ -64,8 +71,10 @@ class PlayedPhone:
 
 
 @contextmanager
-def phone(running: Server, folder: Path, *options: str, name: str = "phone", token: str | None = None) -> Iterator[PlayedPhone]:
-    played = PlayedPhone(running, folder, token or invitation(folder), *options, name=name)
+def phone(
+    running: Server, folder: Path, *options: str, name: str = "phone", token: str | None = None, at: str | None = None
+) -> Iterator[PlayedPhone]:
+    played = PlayedPhone(running, folder, token or invitation(folder), *options, name=name, at=at)
     try:
         yield played
     finally:

@@ -96,10 +96,24 @@ async def test_what_one_leaves_is_passed_on_to_the_next_that_can_reach_it() -> N
     office.staff.pass_on(first, frozenset({0, 1}))
     assert office.said() == [], "it would look where somebody has just looked"
     office.hands["a2"].lanes = frozenset({0, 1, 2})
+    office.staff.ready(office.hands["a2"])  # type: ignore[arg-type]
     office.staff.pass_on(first, frozenset({0, 1}))
     assert office.said() == ["a2"]
     office.hands["a2"].room = 0
     office.staff.pass_on(first, frozenset())
+    assert office.said() == []
+
+
+@on_the_loop
+async def test_the_one_that_has_room_is_found_behind_very_many_that_have_none() -> None:
+    office = Office()
+    for number in range(100):
+        await office.staff.engage(device(f"p{number:02}"))
+        office.hands[f"p{number:02}"].room = int(number == 77)
+    office.staff.queued(1, None)
+    assert office.said() == ["p77"]
+    last: Any = office.hands["p77"]
+    office.staff.pass_on(last, frozenset())
     assert office.said() == []
 
 

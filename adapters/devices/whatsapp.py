@@ -22,6 +22,7 @@ from service.messages import Accepted, MtMessage
 from service.ports import Inbox
 
 KIND = "whatsapp"
+READS_SECRETS = True
 META_URL = "https://graph.facebook.com"
 LOOK_S = 10.0
 """how often it is looked after an upstream that is away"""

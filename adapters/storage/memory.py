@@ -21,7 +21,7 @@ from adapters.storage.rows import check, storable, storable_or_none
 from service.errors import Conflict, IdTaken, QuotaExceeded
 from service.fleet import Device
 from service.lifecycle import Status, advance
-from service.messages import Channel, DeliveryReport, MtMessage, Receipt, ReceivedMessage, queue_of, try_of
+from service.messages import Channel, DeliveryReport, FirstInLane, MtMessage, Receipt, ReceivedMessage, first_in_lane, queue_of, try_of
 from service.ports import Acceptance, Pin, SentQuery, Settlement
 from service.search import Wanted
 
@@ -134,6 +134,17 @@ class MemoryStore(MemoryKeys, MemoryLinks, MemoryMailbox, MemorySubmits, MemoryW
 
     async def next_due(self, device: Device, slots: Collection[int] | None = None) -> datetime | None:
         return min((m.due for m in self._waiting(device, slots) if m.due is not None), default=None)
+
+    async def first_in_lanes(self) -> list[FirstInLane]:
+        firsts: dict[tuple[str, int | None], datetime] = {}
+        for queue, ids in self._queues.items():
+            for m in map(self._messages.__getitem__, ids):
+                if m.due is not None:
+                    lane = queue, m.wanted_sim
+                    firsts[lane] = min(firsts.get(lane, m.due), m.due)
+        return [
+            first_in_lane(queue, sim, due) for (queue, sim), due in sorted(firsts.items(), key=lambda lane: (lane[0][0], lane[0][1] or 0))
+        ]
 
     async def waiting(self, device: Device, now: datetime) -> int:
         return sum(m.due is not None and m.due <= now for m in self._waiting(device, None))

@@ -22,7 +22,19 @@ from adapters.storage.sql_webhooks import SqlWebhooks
 from adapters.storage.transactions import LAST_ID
 from service.fleet import Device
 from service.lifecycle import Status
-from service.messages import WHATSAPP_QUEUE, Channel, DeliveryReport, Ids, MtMessage, Receipt, id_of, queue_of, try_of
+from service.messages import (
+    WHATSAPP_QUEUE,
+    Channel,
+    DeliveryReport,
+    FirstInLane,
+    Ids,
+    MtMessage,
+    Receipt,
+    first_in_lane,
+    id_of,
+    queue_of,
+    try_of,
+)
 from service.ports import LOOK_AT_MOST, Acceptance, SentQuery, Settlement
 from service.search import Wanted
 
@@ -108,6 +120,10 @@ class SqlStore(SqlKeys, SqlLinks, SqlMailbox, SqlSubmits, SqlWebhooks, SqlEnrolm
 
     async def next_due(self, device: Device, slots: Collection[int] | None = None) -> datetime | None:
         return rows.when_or_none(await self.engine.read("first_due", _lanes(device, slots)))
+
+    async def first_in_lanes(self) -> list[FirstInLane]:
+        found = await self.engine.read("ask", "first_in_lanes", {})
+        return [first_in_lane(queue, sim or None, rows.when(due)) for queue, sim, due in found]
 
     async def waiting(self, device: Device, now: datetime) -> int:
         return int(await self.engine.read("count_due", _lanes(device, None), ms(now), LOOK_AT_MOST))

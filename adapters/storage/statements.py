@@ -174,6 +174,7 @@ def _sending() -> dict[str, Executable]:
     return {
         "due_in_lane": select(m.id, m.due, m.expires).where(*_lane(), m.due <= now).order_by(m.due, m.id).limit(bindparam("limit")),
         "first_due": select(m.due).where(*_lane(), m.due.is_not(None)).order_by(m.due).limit(1),
+        "first_in_lanes": _first_in_lanes(),
         "take": update(schema.messages)
         .values(
             status=_word(Status.SENDING),
@@ -208,6 +209,21 @@ def _sending() -> dict[str, Executable]:
         .returning(m.guid),
         **{f"settle_{told.value}": _settle(told) for told in (Status.SENT, Status.QUEUED, Status.FAILED, Status.OUTCOME_UNKNOWN)},
     }
+
+
+def _first_in_lanes() -> Executable:
+    """From one lane to the next by the index, so that neither the rows of a lane nor lanes without any are read."""
+    found, after = schema.messages.alias("found"), schema.messages.alias("after_it")
+    order = (after.c.queue, after.c.wanted_sim, after.c.due, after.c.id)
+    first = select(after.c.id).where(after.c.due.is_not(None)).order_by(*order).limit(1)
+    columns = select(found.c.queue, found.c.wanted_sim, found.c.due)
+    lanes = columns.where(found.c.id == first.scalar_subquery()).cte("lanes", recursive=True)
+    # said at once as a pair of columns, SQLite would read the whole lane
+    same_queue = first.where(after.c.queue == lanes.c.queue, after.c.wanted_sim > lanes.c.wanted_sim)
+    next_queue = first.where(after.c.queue > lanes.c.queue)
+    following = func.coalesce(same_queue.correlate(lanes).scalar_subquery(), next_queue.correlate(lanes).scalar_subquery())
+    lanes = lanes.union_all(columns.select_from(lanes.join(found, found.c.id == following)))
+    return select(lanes.c.queue, lanes.c.wanted_sim, lanes.c.due)
 
 
 def _settle(told: Status) -> Update:

@@ -17,7 +17,7 @@ from service.accounts import Account, ApiKey, Scope
 from service.errors import Conflict, IdTaken, Invalid, QuotaExceeded, Refused
 from service.fleet import Device
 from service.lifecycle import NEXT, Status, advance
-from service.messages import DeliveryReport, Ids, MoMessage, MtMessage, Receipt
+from service.messages import Channel, DeliveryReport, Ids, MoMessage, MtMessage, Receipt
 from service.ports import Acceptance, Idempotency, SentQuery, Settlement, Store
 from tests.conformance.stores import STORES, wait_for
 from tests.fakes import START, on_the_loop
@@ -343,6 +343,25 @@ async def test_next_due_is_the_soonest_of_both_queues(house: House) -> None:
     await house.accepted(due=START + MINUTE, status=S.SCHEDULED, wanted_device=PHONE, wanted_sim=1)
     await house.accepted(due=START, wanted_device=OTHER)
     assert await house.store.next_due(house.phone) == START + MINUTE
+
+
+@on_the_loop
+async def test_first_in_lanes_names_each_queue_and_sim_where_anything_waits_and_no_other(house: House) -> None:
+    assert await house.store.first_in_lanes() == []
+    await house.accepted(due=START + HOUR, status=S.SCHEDULED)
+    await house.accepted(due=START + MINUTE, status=S.SCHEDULED)
+    await house.accepted(due=START + HOUR, status=S.SCHEDULED, wanted_device=PHONE, wanted_sim=2)
+    await house.accepted(due=START + HOUR, status=S.SCHEDULED, wanted_device=PHONE, wanted_sim=1)
+    await house.accepted(due=START + SECOND, status=S.SCHEDULED, wanted_device=PHONE, wanted_sim=1)
+    await house.accepted(due=START, wanted_device=OTHER, channel=Channel.WHATSAPP)
+    await house.claimed()
+    found = {(f.account_id, f.device, f.channel, f.wanted_sim): f.due for f in await house.store.first_in_lanes()}
+    assert found == {
+        (house.account.id, None, Channel.SMS, None): START + MINUTE,
+        (None, PHONE, Channel.SMS, 1): START + SECOND,
+        (None, PHONE, Channel.SMS, 2): START + HOUR,
+        (None, OTHER, Channel.WHATSAPP, None): START,
+    }
 
 
 # settle

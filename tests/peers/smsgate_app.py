@@ -170,6 +170,7 @@ class Phone:
         items = await self.api.messages()
         self.device.faults.reach("pulled")
         for item in items:
+            self.device.on_listed(item.id or "")
             try:
                 self._accept(item)
             except (TypeError, sqlite3.IntegrityError, Unreadable) as error:

@@ -59,6 +59,8 @@ class Device:
     faults: Faults
     script: Script = field(default_factory=Script)
     log: Callable[[str], None] = lambda _: None
+    on_listed: Callable[[str], object] = lambda _: None
+    """told the id of each message in an answer to a pull"""
     clock: Callable[[], float] = time.time
     """seconds since 1970; the phone's own is wrong by faults.clock_offset_s"""
 

@@ -15,7 +15,8 @@ import resource
 import ssl
 import stat
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,7 @@ def _options() -> argparse.ArgumentParser:
     add("--ca", type=Path, metavar="FILE", help="the authority that verifies the server, instead of the system's")
     add("--memory", type=Path, metavar="FILE")
     add("--air", type=Path, metavar="FILE")
+    add("--pulls", type=Path, metavar="FILE", help="one line a listed message: its id, and the monotonic clock when the list had come")
     add("--air-text", action="store_true", help="the text itself on the air, as JSON")
     add("--script", type=Path, metavar="FILE", help="JSON: what comes of an SMS, by number")
     add("--keep-alive", type=float, default=300, metavar="SECONDS")
@@ -79,6 +81,7 @@ def raise_file_limit() -> None:
 def make_phones(options: argparse.Namespace) -> list[Phone]:
     storage = Storage(options.memory)
     air: Air = ListedAir() if options.air is None else FiledAir(options.air, has_text=options.air_text)
+    pulls: Pulls = _nobody if options.pulls is None else FiledPulls(options.pulls)
     script = Script() if options.script is None else read_script(options.script)
     trust = ssl.create_default_context(cafile=options.ca) if options.url.startswith("https:") else None
     faults = Faults(
@@ -87,12 +90,11 @@ def make_phones(options: argparse.Namespace) -> list[Phone]:
         clock_offset_s=options.clock_offset,
         read_pause_s=options.read_pause,
     )
-    return [_phone(options, number, Memory(storage, number), air, script, faults, trust) for number in range(options.phones)]
+    shared = {"air": air, "script": script, "faults": faults, "on_listed": pulls}
+    return [_phone(options, number, trust, memory=Memory(storage, number), **shared) for number in range(options.phones)]
 
 
-def _phone(
-    options: argparse.Namespace, number: int, memory: Memory, air: Air, script: Script, faults: Faults, trust: ssl.SSLContext | None
-) -> Phone:
+def _phone(options: argparse.Namespace, number: int, trust: ssl.SSLContext | None, **shared: Any) -> Phone:
     fates = [Fate(name) for name in options.fates.split(",") if name]
     make = Make(
         url=options.url,
@@ -108,7 +110,21 @@ def _phone(
     )
     reception = Reception(Internet(trust, keep_alive_s=options.keep_alive), fates=fates)
     log = _Log(number)
-    return Phone(Device(make=make, memory=memory, reception=reception, air=air, faults=faults, script=script, log=log))
+    return Phone(Device(make=make, reception=reception, log=log, **shared))
+
+
+Pulls = Callable[[str], object]
+
+
+def _nobody(id: str) -> None: ...
+
+
+class FiledPulls:
+    def __init__(self, path: Path) -> None:
+        self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+
+    def __call__(self, id: str) -> None:
+        os.write(self._file, f"{id} {time.monotonic():.6f}\n".encode())
 
 
 class _Log:

@@ -397,3 +397,21 @@ async def test_a_phone_is_unknown_from_the_moment_it_is_unlinked() -> None:
     house.fleet.on_unlink = stopping
     await house.fleet.unlink(account.id, device.id)
     assert seen == [KeyUnknown]
+
+
+@on_the_loop
+async def test_phones_that_join_together_cost_one_password_which_one_of_them_is_told() -> None:
+    class Counting(QuickHasher):
+        hashed = 0
+
+        async def hash(self, password: str) -> str:
+            self.hashed += 1
+            return await super().hash(password)
+
+    house = House()
+    account = await house.account()
+    hasher = house.enrolment.hasher = Counting()
+    joined = await asyncio.gather(*(house.enrolment.join(account, kind="smsgate", label="", sims=1) for _ in range(50)))
+    assert hasher.hashed == 1
+    assert len([each.password for each in joined if each.password]) == 1
+    assert len(house.fleet.of(account.id)) == 50

@@ -230,6 +230,15 @@ def test_sqlite_looks_into_a_lane_by_all_of_its_key(sqlite_plan: Plan, name: str
     assert "(queue=? AND wanted_sim=? AND due<?)" in sqlite_plan(name)
 
 
+def test_sqlite_goes_from_lane_to_lane_by_the_index(sqlite_plan: Plan) -> None:
+    plan = sqlite_plan("first_in_lanes")
+    assert "SEARCH after_it USING COVERING INDEX ix_messages_waiting (queue=? AND wanted_sim>?)" in plan
+    assert "SEARCH after_it USING COVERING INDEX ix_messages_waiting (queue>?)" in plan
+    assert "TEMP B-TREE" not in plan
+    scanned = [line for line in plan.splitlines() if line.startswith("SCAN") and line != "SCAN lanes"]
+    assert scanned == ["SCAN after_it USING COVERING INDEX ix_messages_waiting"], "of which the first row is read"
+
+
 @pytest.fixture(scope="module", params=["analyzed", "young"])
 def postgres_plan(request: pytest.FixtureRequest) -> Iterator[Plan]:
     """What the planner does, both with statistics and while it still believes the tables to be empty."""
@@ -256,6 +265,13 @@ def postgres_plan(request: pytest.FixtureRequest) -> Iterator[Plan]:
             return "\n".join(row[0] for row in found)
 
         yield plan
+
+
+@pytest.mark.slow
+def test_postgresql_goes_from_lane_to_lane_by_the_index(postgres_plan: Plan) -> None:
+    plan = postgres_plan("first_in_lanes")
+    assert plan.count("using ix_messages_waiting") == 3
+    assert "Seq Scan" not in plan and "Sort" not in plan
 
 
 @pytest.mark.slow
