@@ -40,6 +40,8 @@ class News(Enum):
     """there is something to fetch"""
     CANCEL = auto()
     """it should not send what it has fetched; with the id"""
+    HOOKS = auto()
+    """where it is to hand in what it receives may have changed"""
     SETTINGS = auto()
     """what is decided about it has changed"""
 
@@ -73,6 +75,8 @@ class Outbox:
     """when it last fetched"""
     asked_again: datetime | None = None
     """when it was last asked about what it has acknowledged and not reported on"""
+    asked_last: MtMessage | None = None
+    """the last one that it was then asked about; the next time those come that follow it"""
     missed_since: datetime | None = None
     """when it was last there before this process started, until somebody has asked it what came in since"""
     calls_again: timedelta = CALLS_AGAIN
@@ -82,6 +86,8 @@ class Outbox:
     _cancelled: dict[str, tuple[MtMessage, datetime]] = field(default_factory=dict)
     _inbox: Inbox | None = None
     _is_online: bool = False
+    _is_greeted: bool = False
+    """whether it was told to learn what is decided about it, since this process or the device began"""
     _is_told: bool = False
     """that there is something to fetch, since it last did"""
     _at_work: set[asyncio.Future[Any]] = field(default_factory=set)
@@ -135,6 +141,11 @@ class Outbox:
 
     def listen(self, line: Line, now: datetime) -> None:
         self.lines.add(line)
+        if not self._is_greeted:
+            # some ask for it only before they have joined, and then once a day
+            self._is_greeted = True
+            line.tell(News.HOOKS)
+            line.tell(News.SETTINGS)
         self._is_told = False
         self.calls_again = LISTENS_AGAIN
         self.heard(now)

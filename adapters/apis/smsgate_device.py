@@ -205,7 +205,11 @@ class _DeviceApi:
         if outbox.asked_again is not None and now - outbox.asked_again < ASK_AGAIN_EVERY:
             return []
         outbox.asked_again = now
-        return await self.gateway.store.taken_before(phone.device.id, now - ASK_AGAIN_AFTER, ASK_AGAIN_MOST)
+        before = now - ASK_AGAIN_AFTER
+        found = await self.gateway.store.taken_before(phone.device.id, before, ASK_AGAIN_MOST, after=outbox.asked_last)
+        # when there were no more, it begins anew
+        outbox.asked_last = found[-1] if len(found) == ASK_AGAIN_MOST else None
+        return found
 
     async def report(self, call: Call) -> Reply:
         """Answered once all of it is on disk. Of a message that we do not know nothing is said, or the phone would ask for ever."""

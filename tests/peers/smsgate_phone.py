@@ -106,8 +106,8 @@ def _phone(
         poll_s=options.poll,
         streams=options.streams,
     )
-    reception = Reception(Internet(trust, keep_alive_s=options.keep_alive), fates=fates)
     log = _Log(number)
+    reception = Reception(Internet(trust, keep_alive_s=options.keep_alive), fates=fates, log=log)
     return Phone(Device(make=make, memory=memory, reception=reception, air=air, faults=faults, script=script, log=log))
 
 
