@@ -56,8 +56,10 @@ class Plan:
     messages: int = 2000
     rounds: int = 18
     a_second: float = 80.0
-    most_s: float = 180.0
+    most_s: float = 240.0
     """for all of it"""
+    patience_s: float = 20.0
+    """at the end: how long what still waits is left to the phones before time passes in the store"""
     seed: int = 0
     loses_a_phone: bool = True
 
@@ -140,8 +142,8 @@ class Storm:
     in_hands: int = 0
     """messages that were in a phone's hands, unacknowledged, when the server was killed; over all kills"""
     _ends: float = 0.0
-    _lost_phone: str = ""
-    """its id"""
+    _lost_phone: str = "-"
+    """its id, once there is one"""
 
     def run(self) -> dict[str, object]:
         """What was counted. Raises Broken."""
@@ -246,25 +248,31 @@ class Storm:
 
     def _calm_down(self) -> None:
         """No more faults, until nothing waits."""
+        self._restart_phones()
+        others = f"{_WAITING} and coalesce(wanted_device, '') <> '{self._lost_phone}'"
+        self._wait_while(
+            others, passing=f"update messages set taken = taken - {_A_WHILE_MS} where taken is not null", first_s=self.plan.patience_s
+        )
+        self._wait_while(_WAITING, passing=f"update messages set expires = expires - {_A_DAY_MS} where {_WAITING}", first_s=0)
+
+    def _restart_phones(self) -> None:
         for name, phone in self.phones.items():
             if name != "lost":
                 phone.start()
-        others = f"{_WAITING} and coalesce(wanted_device, '') <> '{self._lost_phone}'"
-        self._wait_while(others, passing=f"update messages set taken = taken - {_A_WHILE_MS} where taken is not null")
-        self._wait_while(_WAITING, passing=f"update messages set expires = expires - {_A_DAY_MS} where {_WAITING}", every_s=0)
 
-    def _wait_while(self, waiting: str, *, passing: str, every_s: float = 20) -> None:
-        """Each time that so long nothing was enough, time passes in the store, as `passing` says."""
-        looked = time.monotonic()
+    def _wait_while(self, waiting: str, *, passing: str, first_s: float) -> None:
+        """After so long, and then each time that patience ends, time passes in the store, as `passing` says."""
+        looked, patience_s = time.monotonic(), first_s
         while self._count(waiting):
             if time.monotonic() > self._ends:
                 some = self.place.ask(f"select guid, status, device, queue from messages where {waiting}")
                 raise Broken(f"{len(some)} messages still wait, such as {some[:5]}")
-            if time.monotonic() - looked > every_s:
+            if time.monotonic() - looked > patience_s:
                 self.server.stop()
                 self.place.do(passing)
                 self.server.start()
-                looked, every_s = time.monotonic(), 20
+                self._restart_phones()
+                looked, patience_s = time.monotonic(), self.plan.patience_s
             time.sleep(0.2)
 
     def _verdict(self, callers: Callers) -> dict[str, object]:

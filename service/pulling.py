@@ -79,6 +79,8 @@ class Outbox:
     """the last one that it was then asked about; the next time those come that follow it"""
     missed_since: datetime | None = None
     """when it was last there before this process started, until somebody has asked it what came in since"""
+    is_greeted: bool = False
+    """whether it was told to learn what is decided about it, since this process started or it joined"""
     calls_again: timedelta = CALLS_AGAIN
     """how long it takes, as a rule, until it calls again"""
     lines: set[Line] = field(default_factory=set)
@@ -86,8 +88,6 @@ class Outbox:
     _cancelled: dict[str, tuple[MtMessage, datetime]] = field(default_factory=dict)
     _inbox: Inbox | None = None
     _is_online: bool = False
-    _is_greeted: bool = False
-    """whether it was told to learn what is decided about it, since this process or the device began"""
     _is_told: bool = False
     """that there is something to fetch, since it last did"""
     _at_work: set[asyncio.Future[Any]] = field(default_factory=set)
@@ -141,11 +141,6 @@ class Outbox:
 
     def listen(self, line: Line, now: datetime) -> None:
         self.lines.add(line)
-        if not self._is_greeted:
-            # some ask for it only before they have joined, and then once a day
-            self._is_greeted = True
-            line.tell(News.HOOKS)
-            line.tell(News.SETTINGS)
         self._is_told = False
         self.calls_again = LISTENS_AGAIN
         self.heard(now)

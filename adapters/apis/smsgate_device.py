@@ -36,7 +36,7 @@ from service.fleet import Device
 from service.gateway import Gateway
 from service.lifecycle import Status
 from service.messages import DeliveryReport, MtMessage, try_of
-from service.pulling import Outbox
+from service.pulling import News, Outbox
 
 KIND = "smsgate"
 BASES = ("/mobile/v1", "/api/mobile/v1")
@@ -280,6 +280,11 @@ class _DeviceApi:
             pipe.write(wire.export_requested(outbox.missed_since - OURS_AND_THEIRS, now + OURS_AND_THEIRS))
             outbox.missed_since = None
         outbox.listen(line, now)
+        if not outbox.is_greeted:
+            # some apps ask for both only before they have joined, and then once a day
+            outbox.is_greeted = True
+            line.tell(News.HOOKS)
+            line.tell(News.SETTINGS)
         return lambda: outbox.hung_up(line, self.gateway.clock())
 
     # whoever holds it
