@@ -248,32 +248,24 @@ class Storm:
 
     def _calm_down(self) -> None:
         """No more faults, until nothing waits."""
-        self._restart_phones()
-        others = f"{_WAITING} and coalesce(wanted_device, '') <> '{self._lost_phone}'"
-        self._wait_while(
-            others, passing=f"update messages set taken = taken - {_A_WHILE_MS} where taken is not null", first_s=self.plan.patience_s
-        )
-        self._wait_while(_WAITING, passing=f"update messages set expires = expires - {_A_DAY_MS} where {_WAITING}", first_s=0)
+        self._pass_time(f"update messages set expires = expires - {_A_DAY_MS} where {_WAITING} and wanted_device = '{self._lost_phone}'")
+        looked = time.monotonic()
+        while self._count(_WAITING):
+            if time.monotonic() > self._ends:
+                some = self.place.ask(f"select guid, status, device, queue from messages where {_WAITING}")
+                raise Broken(f"{len(some)} messages still wait, such as {some[:5]}")
+            if time.monotonic() - looked > self.plan.patience_s:
+                self._pass_time(f"update messages set taken = taken - {_A_WHILE_MS} where taken is not null")
+                looked = time.monotonic()
+            time.sleep(0.2)
 
-    def _restart_phones(self) -> None:
+    def _pass_time(self, in_the_store: str) -> None:
+        self.server.stop()
+        self.place.do(in_the_store)
+        self.server.start()
         for name, phone in self.phones.items():
             if name != "lost":
                 phone.start()
-
-    def _wait_while(self, waiting: str, *, passing: str, first_s: float) -> None:
-        """After so long, and then each time that patience ends, time passes in the store, as `passing` says."""
-        looked, patience_s = time.monotonic(), first_s
-        while self._count(waiting):
-            if time.monotonic() > self._ends:
-                some = self.place.ask(f"select guid, status, device, queue from messages where {waiting}")
-                raise Broken(f"{len(some)} messages still wait, such as {some[:5]}")
-            if time.monotonic() - looked > patience_s:
-                self.server.stop()
-                self.place.do(passing)
-                self.server.start()
-                self._restart_phones()
-                looked, patience_s = time.monotonic(), self.plan.patience_s
-            time.sleep(0.2)
 
     def _verdict(self, callers: Callers) -> dict[str, object]:
         rows = self.place.ask("select recipient, guid, status, coalesce(wanted_device, '') from messages")
