@@ -139,8 +139,10 @@ class Storm:
     dice: random.Random = field(init=False)
     phones: dict[str, PlayedPhone] = field(default_factory=dict)
     faults: Counter[str] = field(default_factory=Counter)
+    claimed: int = 0
+    """messages that were offered to a phone or handed out, unacknowledged, when the server was killed; over all kills"""
     in_hands: int = 0
-    """messages that were in a phone's hands, unacknowledged, when the server was killed; over all kills"""
+    """those of them that the phone had stored"""
     _ends: float = 0.0
     _lost_phone: str = "-"
     """its id, once there is one"""
@@ -242,7 +244,9 @@ class Storm:
         self.faults[f"server_killed_{moment}"] += 1
         # a writer or a backend that outlives the server ends its last transaction first
         self._wait(lambda: not any(map(is_alive, processes)) and not self.place.is_busy(), "the killed server's processes are still there")
-        self.in_hands += self._count("status = 'sending' and taken is null and device_message_id is null")
+        claimed = {guid for (guid,) in self.place.ask("select guid from messages where status = 'sending' and taken is null")}
+        self.claimed += len(claimed)
+        self.in_hands += len(claimed & set().union(*(phone.stored for phone in self.phones.values())))
 
     # the end
 
@@ -289,14 +293,15 @@ class Storm:
             "statuses": dict(Counter(status for _, _, status, _ in rows)),
             "outcome_unknown": sorted(unknown.values()),
             "of_these_on_air": len(unknown.keys() & sent.keys()),
-            "in_hands_at_kills": self.in_hands,
+            "claimed_at_kills": self.claimed,
+            "stored_unacknowledged_at_kills": self.in_hands,
             "callers_tried_again": callers.tried_again,
             "faults": dict(sorted(self._all_faults().items())),
         }
 
     def _all_faults(self) -> Counter[str]:
-        clocks = Counter({"clock_hours_wrong": sum(bool(phone.clock_offset_s) for phone in self.phones.values())})
-        return sum((phone.faults for phone in self.phones.values()), self.faults + clocks)
+        always = Counter(clock_hours_wrong=sum(bool(phone.clock_offset_s) for phone in self.phones.values()), two_streams=1)
+        return sum((phone.faults for phone in self.phones.values()), self.faults + always)
 
     def _count(self, where: str) -> int:
         return int(self.place.ask(f"select count(*) from messages where {where}")[0][0])

@@ -7,10 +7,12 @@ from what it logged.
 from __future__ import annotations
 
 import re
+import sqlite3
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -42,7 +44,7 @@ class PlayedPhone:
         """With `kill_at` it ends itself by SIGKILL the `kill_on`th time that it comes there."""
         self.kill()
         command = [sys.executable, "-m", "tests.peers.smsgate_phone", "--url", self.url, "--private-token", self.token]
-        command += ["--memory", str(self.folder / f"{self.name}.db"), "--air", str(self.air)]
+        command += ["--memory", str(self._memory), "--air", str(self.air)]
         command += ["--clock-offset", str(self.clock_offset_s), *faults]
         if self.script is not None:
             command += ["--script", str(self.script)]
@@ -57,6 +59,10 @@ class PlayedPhone:
         return self.folder / f"{self.name}.log"
 
     @property
+    def _memory(self) -> Path:
+        return self.folder / f"{self.name}.db"
+
+    @property
     def is_dead(self) -> bool:
         return self.process is None or self.process.poll() is not None
 
@@ -69,6 +75,13 @@ class PlayedPhone:
         self.process.wait()
         self.process = None
         self.kills[f"phone_killed_{self._kill_at if died_there else 'at_random'}"] += 1
+
+    @property
+    def stored(self) -> set[str]:
+        """The ids of all messages that it remembers."""
+        with closing(sqlite3.connect(self._memory, timeout=10)) as memory:
+            has_begun = memory.execute("select 1 from sqlite_master where name = 'messages'").fetchone()
+            return {id for (id,) in memory.execute("select id from messages")} if has_begun else set()
 
     @property
     def faults(self) -> Counter[str]:

@@ -23,4 +23,4 @@ def test_no_message_is_lost_or_sent_twice_whatever_dies(engine: str) -> None:
         plan = Plan(messages=90, rounds=2, most_s=60, patience_s=2, seed=len(engine), loses_a_phone=False)
         found = Storm(place=place, plan=plan).run()
         assert (found["accepted"], found["on_air_once"], found["outcome_unknown"]) == (90, 90, [])
-        assert found["in_hands_at_kills"], "no kill was between hand-out and acknowledgement"
+        assert found["claimed_at_kills"], "no kill was between an offer and its acknowledgement"

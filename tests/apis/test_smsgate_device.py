@@ -444,6 +444,24 @@ async def test_at_its_first_stream_since_we_are_up_a_phone_is_asked_what_came_in
 
 
 @on_the_loop
+async def test_a_wish_that_a_restart_of_ours_forgot_is_passed_on_when_it_is_said_again() -> None:
+    house = House()
+    phone = await house.joined()
+    account = await house.store.account(1)
+    assert account is not None
+    message = await house.queued(phone.id)
+    await phone.read("/message")
+    await phone.tell(message.guid, "Pending")
+    await house.gateway.mailbox.delete(account, message.guid)
+    device = house.drivers.pop(phone.id).device
+    house.pulls.drop(phone.id)
+    await house.fleet.link(device)
+    assert await phone.read("/message") == []
+    assert await house.gateway.mailbox.delete(account, message.guid) == 0
+    assert [(item["id"], item["state"]) for item in await phone.read("/message")] == [(message.guid, "Cancelling")]
+
+
+@on_the_loop
 async def test_on_the_first_stream_after_it_joined_or_we_started_it_is_told_to_fetch_hooks_and_settings() -> None:
     house = House()
     phone = await house.joined(is_greeted=False)
