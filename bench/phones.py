@@ -197,7 +197,6 @@ class Storm:
     def _set_out(self) -> None:
         fates = ",".join(self.dice.choices(FATES, k=20 * self.plan.messages))[:100_000].rpartition(",")[0]
         away = [f"--offline={begin}:{begin + 3}" for begin in range(2, round(self.plan.most_s), 12)]
-        self.phones["cut"].start("--cut-every", "1", "--streams", "2")
         self.phones["reports"].start("--fates", fates)
         self.phones["away"].start(*away)
 
@@ -215,6 +214,8 @@ class Storm:
 
     def _round(self, moment: str, callers: Callers) -> None:
         first, second = self._mortal()
+        # started anew it listens at once; after a cut it waits for 5 s, and for 30 s once it has not reached a server
+        self.phones["cut"].start("--cut-every", "1", "--streams", "2")
         self._revive(first, moment if moment in ("pulled", "stored", "sent") else self.dice.choice(("pulled", "stored", "sent")))
         if second.is_dead:
             self._revive(second, self.dice.choice(("pulled", "stored", "sent")))
