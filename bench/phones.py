@@ -159,7 +159,6 @@ class Storm:
                 self._lose_a_phone()
             callers = Callers(port=self.server.port, a_second=plan.a_second)
             afterwards.callback(callers.end)
-            self._set_out()
             for number in range(plan.rounds):
                 callers.allow(plan.messages * (number + 1) // plan.rounds)
                 self._round(MOMENTS[number % len(MOMENTS)], callers)
@@ -195,10 +194,10 @@ class Storm:
         self.server.start()
 
     def _set_out(self) -> None:
-        fates = ",".join(self.dice.choices(FATES, k=20 * self.plan.messages))[:100_000].rpartition(",")[0]
-        away = [f"--offline={begin}:{begin + 3}" for begin in range(2, round(self.plan.most_s), 12)]
-        self.phones["reports"].start("--fates", fates)
-        self.phones["away"].start(*away)
+        """Started anew they listen at once; after a cut they wait for 5 s, and for 30 s once they have often not reached a server."""
+        self.phones["cut"].start("--cut-every", "1", "--streams", "2")
+        self.phones["reports"].start("--fates", ",".join(self.dice.choices(FATES, k=2000)))
+        self.phones["away"].start("--offline", "1:3")
 
     def _mortal(self) -> list[PlayedPhone]:
         return [self.phones["killed"], self.phones["killed_too"]]
@@ -214,8 +213,7 @@ class Storm:
 
     def _round(self, moment: str, callers: Callers) -> None:
         first, second = self._mortal()
-        # started anew it listens at once; after a cut it waits for 5 s, and for 30 s once it has not reached a server
-        self.phones["cut"].start("--cut-every", "1", "--streams", "2")
+        self._set_out()
         self._revive(first, moment if moment in ("pulled", "stored", "sent") else self.dice.choice(("pulled", "stored", "sent")))
         if second.is_dead:
             self._revive(second, self.dice.choice(("pulled", "stored", "sent")))
