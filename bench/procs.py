@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from bench import calls
 
@@ -102,6 +102,12 @@ class Server:
                 return b" 200 " in asked.recv(64)
         except OSError:
             return False
+
+    def command(self, *arguments: str) -> Any:
+        """What the command line says beside the running server, by JSON."""
+        command = [sys.executable, "run_server.py", *arguments, "--json"]
+        done = subprocess.run(command, cwd=ROOT, env=self._environment(), capture_output=True, check=True, timeout=60)
+        return json.loads(done.stdout)
 
     def stop(self) -> int:
         """SIGTERM, and the exit status."""

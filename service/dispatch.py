@@ -92,7 +92,7 @@ class Dispatch:
         except Exception as bug:
             told = self._failed(driver, message, SendFailed(f"the driver failed: {type(bug).__name__}", unknown=True))
             # a bug would strike again at once, so what is in doubt waits as after a refusal
-            await self._settle(replace(told, due=told.due and (self._next_try(message) or message.expires)))
+            await self._settle(replace(told, due=told.due and (self._next_try(message, message.attempts) or message.expires)))
             raise
         return Settlement(
             id=message.id,
@@ -114,11 +114,11 @@ class Dispatch:
             return replace(told, same_device=True)
         if failed.unknown:
             return replace(told, status=Status.OUTCOME_UNKNOWN, due=None)
-        due = None if failed.permanent else self._next_try(message)
+        due = None if failed.permanent else self._next_try(message, message.failures + 1)
         return replace(told, status=Status.FAILED if due is None else Status.QUEUED, due=due)
 
-    def _next_try(self, message: MtMessage) -> datetime | None:
-        return retry.next_try(attempts=message.attempts, now=self.clock(), expires=message.expires, seed=message.guid)
+    def _next_try(self, message: MtMessage, attempts: int) -> datetime | None:
+        return retry.next_try(attempts=attempts, now=self.clock(), expires=message.expires, seed=message.guid)
 
     async def _settle(self, settlement: Settlement) -> None:
         """The device has spoken, so this is recorded however long the store is away."""

@@ -105,6 +105,8 @@ class MtMessage:
     """the device may have it and has not said so: it is asked again, and no other"""
     sim: int | None = None
     """the slot that it is sent by, where known"""
+    failures: int = 0
+    """how often a device said that it could not send it, since it was last asked for"""
 
     @property
     def try_guid(self) -> str:

@@ -372,8 +372,8 @@ class Store(KeyStore, GrantStore, LinkStore, MailboxStore, SearchStore, SubmitSt
         taken now, also if it waits or is of unknown outcome. False when there is none of this try and device."""
         ...
 
-    async def taken_before(self, device: str, before: datetime, limit: int) -> list[MtMessage]:
-        """What the device acknowledged before then and never reported on, oldest first."""
+    async def taken_before(self, device: str, before: datetime, limit: int, *, after: MtMessage | None = None) -> list[MtMessage]:
+        """What the device acknowledged before then and never reported on, oldest first; of these only what follows `after`."""
         ...
 
     async def report(self, report: DeliveryReport, now: datetime) -> bool:

@@ -41,6 +41,8 @@ class News(Enum):
     """there is something to fetch"""
     CANCEL = auto()
     """it should not send what it has fetched; with the id"""
+    HOOKS = auto()
+    """where it is to hand in what it receives may have changed"""
     SETTINGS = auto()
     """what is decided about it has changed"""
     HAND_IN = auto()
@@ -76,8 +78,12 @@ class Outbox:
     """when it last fetched"""
     asked_again: datetime | None = None
     """when it was last asked about what it has acknowledged and not reported on"""
+    asked_last: MtMessage | None = None
+    """the last one that it was then asked about; the next time those come that follow it"""
     missed_since: datetime | None = None
     """when it was last there before this process started, until somebody has asked it what came in since"""
+    is_greeted: bool = False
+    """whether it was told to learn what is decided about it, since this process started or it joined"""
     calls_again: timedelta = CALLS_AGAIN
     """how long it takes, as a rule, until it calls again"""
     lines: set[Line] = field(default_factory=set)

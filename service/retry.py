@@ -1,5 +1,7 @@
 """How long to wait before another try, and when to give up. Pure: the time and the seed of the jitter are arguments.
 
+Only what a device has plainly refused counts as a try: what was given back, or is in doubt and asked for again, costs nobody anything.
+
 The first three retries come within a minute and a half, for the fault that is gone at once (an operator's network is busy, a modem
 registers again); then it slows down to once an hour, for about a day. A device that is offline costs no tries: nothing is claimed for it.
 """

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import zeep
 
 from tests.test_keys_served import asked
 from tests.test_links_served import server
@@ -108,7 +109,11 @@ class Receiver(ThreadingHTTPServer):
 
     def told(self, about: str) -> int:
         """How many calls there were with this in them."""
-        return sum(about in event for event in list(self.events))
+        return len(self.types(about))
+
+    def types(self, about: str) -> list[str]:
+        """Which events those were."""
+        return [str(json.loads(event)["type"]) for event in list(self.events) if about in event]
 
 
 class _Post(BaseHTTPRequestHandler):
@@ -153,6 +158,30 @@ def test_a_message_goes_to_an_app_and_its_answer_comes_back(tmp_path: Path) -> N
     receiver.shutdown()
     log = running.log.read_text()
     assert text not in log and answer not in log and "hooks/" not in log
+
+
+def test_a_message_by_soap_leaves_through_a_phone_and_what_became_of_it_is_in_the_log_and_at_the_webhooks(tmp_path: Path) -> None:
+    script = tmp_path / "script.json"
+    script.write_text(json.dumps({NUMBER: {"sent_after_s": 0.1, "delivered_after_s": 0.3}}))
+    receiver = Receiver()
+    with server(tmp_path / "data", DRAGOMAN_WEBHOOK_NETWORKS="127.0.0.0/8") as running, closing(receiver.socket):
+        events = "sms.sent,sms.delivered,sms.received"
+        asked(tmp_path / "data", "webhooks", "add", f"http://127.0.0.1:{receiver.server_port}/", "--v2", "--events", events)
+        with phone(running, tmp_path, "--script", str(script)) as played:
+            id = played.wait_ready()
+            wait_until(lambda: listed(running, id).get("online"))
+            client = zeep.Client(f"http://127.0.0.1:{running.port}/sendsms/wsdl/sendsms.wsdl")
+            guid = client.service.sendSms(apikey=KEY, recipients=NUMBER, message="by SOAP, é").id
+            row = running.wait_row(guid, KEY, "send_from_mobile")
+            assert played.sent == [(guid, NUMBER, "by SOAP, é")]
+            assert (row["sms"], row["sIdentifiantPhone"]) == ("by SOAP, é", id)
+            wait_until(lambda: status(tmp_path, guid) == "delivered")
+            wait_until(lambda: sorted(receiver.types(guid)) == ["sms.delivered", "sms.sent"])
+            played.do("receive", phone=0, sender=NUMBER, text="Yes")
+            [reply] = wait_until(lambda: running.get(f"/getsms?apikey={KEY}")["result"]["sms"])
+            assert (reply["number"], reply["message"], reply["sIdentifiantPhone"]) == (NUMBER, "Yes", id)
+            wait_until(lambda: receiver.types("Yes") == ["sms.received"])
+    receiver.shutdown()
 
 
 def test_what_a_phone_had_when_it_died_is_sent_once_when_it_is_back(tmp_path: Path) -> None:

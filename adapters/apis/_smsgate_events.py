@@ -8,7 +8,11 @@ from adapters.call import Pipe
 from adapters.wire import smsgate as wire
 from service.pulling import News
 
-_EVENTS = {News.FETCH: wire.event("MessageEnqueued"), News.SETTINGS: wire.event("SettingsUpdated")}
+_EVENTS = {
+    News.FETCH: wire.event("MessageEnqueued"),
+    News.HOOKS: wire.event("WebhooksUpdated"),
+    News.SETTINGS: wire.event("SettingsUpdated"),
+}
 
 
 class EventLine:

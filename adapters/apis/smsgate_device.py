@@ -37,7 +37,7 @@ from service.fleet import Device
 from service.gateway import Gateway
 from service.lifecycle import Status
 from service.messages import DeliveryReport, MtMessage, try_of
-from service.pulling import Outbox
+from service.pulling import News, Outbox
 
 KIND = "smsgate"
 BASES = ("/mobile/v1", "/api/mobile/v1")
@@ -205,7 +205,11 @@ class _DeviceApi:
         if outbox.asked_again is not None and now - outbox.asked_again < ASK_AGAIN_EVERY:
             return []
         outbox.asked_again = now
-        return await self.gateway.store.taken_before(phone.device.id, now - ASK_AGAIN_AFTER, ASK_AGAIN_MOST)
+        before = now - ASK_AGAIN_AFTER
+        found = await self.gateway.store.taken_before(phone.device.id, before, ASK_AGAIN_MOST, after=outbox.asked_last)
+        # when there were no more, it begins anew
+        outbox.asked_last = found[-1] if len(found) == ASK_AGAIN_MOST else None
+        return found
 
     async def report(self, call: Call) -> Reply:
         """Answered once all of it is on disk. Of a message that we do not know nothing is said, or the phone would ask for ever."""
@@ -273,6 +277,11 @@ class _DeviceApi:
             pipe.write(wire.export_requested(outbox.missed_since - OURS_AND_THEIRS, now + OURS_AND_THEIRS))
             outbox.missed_since = None
         outbox.listen(line, now)
+        if not outbox.is_greeted:
+            # some apps ask for both only before they have joined, and then once a day
+            outbox.is_greeted = True
+            line.tell(News.HOOKS)
+            line.tell(News.SETTINGS)
         return lambda: outbox.hung_up(line, self.gateway.clock())
 
     # whoever holds it

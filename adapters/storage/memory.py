@@ -177,7 +177,9 @@ class MemoryStore(MemoryKeys, MemoryLinks, MemoryMailbox, MemorySubmits, MemoryW
         else:
             self._messages[message.id] = replace(message, status=Status.EXPIRED, finished=now)
 
-    def _requeue(self, message: MtMessage, due: datetime, *, same_device: bool) -> None:
+    def _requeue(self, message: MtMessage, due: datetime, *, same_device: bool, is_free: bool = False) -> None:
+        if is_free and message.id not in self._pins:
+            self._pinned.pop(message.id, None)
         self._messages[message.id] = replace(message, status=Status.QUEUED, due=due, finished=None)
         if same_device and message.device:
             self._pinned[message.id] = queue_of(message.account_id, message.device, message.channel)
@@ -200,13 +202,15 @@ class MemoryStore(MemoryKeys, MemoryLinks, MemoryMailbox, MemorySubmits, MemoryW
             error=storable_or_none(settlement.error) or message.error,
             taken=settlement.now if told is Status.SENDING else None,
             in_doubt=in_doubt,
+            failures=message.failures + _is_refusal(settlement),
             sim=message.sim if settlement.sim is None else settlement.sim,
         )
         self._messages[message.id] = message
         if message.device and message.device_message_id:
             self._reported[message.device, message.device_message_id] = message.id
         if told is Status.QUEUED:
-            self._requeue(message, settlement.due or settlement.now, same_device=settlement.same_device)
+            is_free = _is_refusal(settlement)
+            self._requeue(message, settlement.due or settlement.now, same_device=settlement.same_device, is_free=is_free)
 
     async def report(self, report: DeliveryReport, now: datetime) -> bool:
         id = self._reported.get((report.device, storable(report.device_message_id)))
@@ -238,8 +242,9 @@ class MemoryStore(MemoryKeys, MemoryLinks, MemoryMailbox, MemorySubmits, MemoryW
             self._reported[device, device_message_id] = message.id
         return True
 
-    async def taken_before(self, device: str, before: datetime, limit: int) -> list[MtMessage]:
+    async def taken_before(self, device: str, before: datetime, limit: int, *, after: MtMessage | None = None) -> list[MtMessage]:
         found = [(m.taken, m.id, m) for m in self._messages.values() if m.device == device and m.taken is not None and m.taken < before]
+        found = [each for each in found if after is None or after.taken is None or each[:2] > (after.taken, after.id)]
         return [m for *_, m in sorted(found, key=lambda each: each[:2])[:limit]]
 
     def _resending(self) -> set[int]:
@@ -291,6 +296,11 @@ class MemoryStore(MemoryKeys, MemoryLinks, MemoryMailbox, MemorySubmits, MemoryW
 
     async def devices(self) -> list[Device]:
         return sorted(self._devices.values(), key=lambda d: d.id)
+
+
+def _is_refusal(settlement: Settlement) -> bool:
+    """The device has plainly said that it did not send the message."""
+    return settlement.status is Status.QUEUED and not (settlement.same_device or settlement.given_back)
 
 
 def _may_settle(message: MtMessage, told: Status) -> bool:

@@ -129,7 +129,7 @@ class MemoryMailbox:
         self._forget_reports({kept.id})
         never: dict[str, None] = dict.fromkeys(("sent", "finished", "device_message_id"))
         kept = replace(kept, in_doubt=False, status=Status.QUEUED, due=now, expires=expires, wanted_device=wanted_device, **never)  # type: ignore[arg-type]
-        self._messages[kept.id] = replace(kept, resends=kept.resends + 1)
+        self._messages[kept.id] = replace(kept, resends=kept.resends + 1, failures=0)
         self._queues[kept.queue].add(kept.id)
         return kept.resends + 1
 

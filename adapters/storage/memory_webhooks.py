@@ -99,7 +99,12 @@ class MemoryWebhooks:
                 self._deliveries[id] = Delivery(id=id, webhook_id=webhook.id, event=kept, due=_AT_ONCE)
 
     def _note_change(self, before: MtMessage | None, m: MtMessage) -> None:
-        about = {"account_id": m.account_id, "subject": m.guid, "number": m.recipient, "sim": m.wanted_sim}
+        about = {
+            "account_id": m.account_id,
+            "subject": m.guid,
+            "number": m.recipient,
+            "sim": m.wanted_sim if before is None else m.sim or m.wanted_sim,
+        }
 
         def note(type: EventType, at: datetime, device: str | None, error: str | None = None) -> None:
             self._note(Event(**about, type=type, occurred=at, created=at, device=device, error=error))  # type: ignore[arg-type]

@@ -103,7 +103,7 @@ def row_of(m: MtMessage) -> tuple[Any, ...]:
 
 def message_of(row: Sequence[Any]) -> MtMessage:
     (id, guid, account_id, key_id, api, recipient, text, segments, status, created, due, expires, wanted_device, wanted_sim) = row[:14]
-    device, device_message_id, attempts, sent, finished, refusal, error, resends, taken, in_doubt, sim = row[15:]
+    device, device_message_id, attempts, sent, finished, refusal, error, resends, taken, in_doubt, sim, failures = row[15:]
     return MtMessage(
         id=id,
         guid=guid,
@@ -131,6 +131,7 @@ def message_of(row: Sequence[Any]) -> MtMessage:
         taken=when_or_none(taken),
         in_doubt=bool(in_doubt),
         sim=sim,
+        failures=failures,
     )
 
 

@@ -133,6 +133,7 @@ messages = Table(
     Column("taken", BigInteger, comment="When the device acknowledged it; null unless it is being sent and only its report is awaited."),
     Column("in_doubt", Boolean, nullable=False, server_default=false(), comment="Whether the device may have it and has not said so."),
     Column("sim", Integer, comment="The SIM slot that it was sent by; null where not known."),
+    Column("failures", Integer, nullable=False, server_default="0", comment="How often a device said that it could not send it."),
     Column(
         "pinned_until", BigInteger, comment="Until when it waits for the device that its recipient is used to; null for any other message."
     ),

@@ -172,8 +172,10 @@ class SqlStore(SqlKeys, SqlLinks, SqlMailbox, SqlSubmits, SqlWebhooks, SqlEnrolm
         asked = {"id": its.id, "guid": its.guid, "resends": its.resends, "device": device, "now": ms(now)}
         return bool(await self.engine.write("acknowledge", {**asked, "device_message_id": device_message_id}))
 
-    async def taken_before(self, device: str, before: datetime, limit: int) -> list[MtMessage]:
-        asked = {"device": device, "before": ms(before), "limit": limit}
+    async def taken_before(self, device: str, before: datetime, limit: int, *, after: MtMessage | None = None) -> list[MtMessage]:
+        asked = {"device": device, "before": ms(before), "limit": limit, "after": 0, "after_id": 0}
+        if after is not None and after.taken is not None:
+            asked |= {"after": ms(after.taken), "after_id": after.id}
         return [rows.message_of(row) for row in await self.engine.read("ask", "taken_before", asked)]
 
     async def recover(self, *, now: datetime, leased_by: str | None, deduplicating: Sequence[str]) -> list[str]:

@@ -147,7 +147,7 @@ def _accepting(upsert: Any) -> dict[str, Executable]:
 
 
 # plain texts, since other processes and JSON are told: SQLAlchemy's own kind of text is not taken there
-_LATER = ("resends", "taken", "in_doubt", "sim")
+_LATER = ("resends", "taken", "in_doubt", "sim", "failures")
 _OF_THE_QUEUE = ("leased", "pinned")
 MESSAGE_COLUMNS = tuple("".join(c.name) for c in schema.messages.c if c.name not in _LATER and not c.name.startswith(_OF_THE_QUEUE))
 """those that are given when a message is accepted"""
@@ -227,14 +227,20 @@ def _first_in_lanes() -> Executable:
 
 
 def _settle(told: Status) -> Update:
-    same_device = cast(bindparam("same_device"), Boolean)
+    same_device, given_back = cast(bindparam("same_device"), Boolean), cast(bindparam("given_back"), Boolean)
     keeps = and_(same_device, m.device.is_not(None))
     is_whatsapp = m.queue.like(literal_column(f"'%{WHATSAPP_QUEUE}'", Text))
+    suffix = case((is_whatsapp, literal_column(f"'{WHATSAPP_QUEUE}'", Text)), else_=literal_column("''", Text))
+    own = func.coalesce(m.wanted_device, literal_column("'pool-'", Text).concat(cast(m.account_id, Text)))
     status: ColumnElement[Any] = _word(told)
     due: ColumnElement[Any] = _p("due", m.due)
     known, may = _KNOWN, _may_become(told)
+    is_free: ColumnElement[bool] = false()
     if told is Status.QUEUED:
-        known = {"in_doubt": or_(same_device, and_(cast(bindparam("given_back"), Boolean), m.in_doubt))}
+        is_refused = and_(same_device.is_(false()), given_back.is_(false()))
+        known = {"in_doubt": or_(same_device, and_(given_back, m.in_doubt)), "failures": m.failures + case((is_refused, 1), else_=0)}
+        # what was in doubt was this device's alone; now that it has refused, anybody may have it
+        is_free = and_(is_refused, m.pinned_until.is_(None))
         # what a device has acknowledged is not sent again, whatever became of the submit
         may = and_(may, m.taken.is_(None))
     if told is Status.OUTCOME_UNKNOWN:
@@ -247,9 +253,7 @@ def _settle(told: Status) -> Update:
         .values(
             status=status,
             due=due,
-            queue=case(
-                (and_(keeps, is_whatsapp), m.device.concat(literal_column(f"'{WHATSAPP_QUEUE}'", Text))), (keeps, m.device), else_=m.queue
-            ),
+            queue=case((keeps, m.device.concat(suffix)), (is_free, own.concat(suffix)), else_=m.queue),
             sent=func.coalesce(_p("sent", m.sent), m.sent),
             finished=_p("finished", m.finished),
             device_message_id=func.coalesce(_p("device_message_id", m.device_message_id), m.device_message_id),
@@ -281,7 +285,9 @@ def _taking() -> dict[str, Executable]:
         .returning(m.id),
         "acknowledged": select(m.id).where(its_try),
         "taken_before": select(*[m[name] for name in ROW_COLUMNS])
-        .where(m.device == device, m.taken < _p("before", m.taken))
+        .where(
+            m.device == device, m.taken < _p("before", m.taken), tuple_(m.taken, m.id) > tuple_(_p("after", m.taken), _p("after_id", m.id))
+        )
         .order_by(m.taken, m.id)
         .limit(bindparam("limit")),
         "silence": update(schema.messages)

@@ -145,6 +145,7 @@ def _again() -> dict[str, Executable]:
             finished=null(),
             device_message_id=null(),
             in_doubt=false(),
+            failures=0,
             resends=m.resends + 1,
         )
         .where(*_one_sent(), m.refusal.is_(None), m.status != _word(Status.SENDING), _may_become(Status.QUEUED))

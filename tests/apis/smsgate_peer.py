@@ -74,8 +74,8 @@ class House(MemoryGateway):
         self.clock.advance(seconds)
         self.pulls.sweep()
 
-    async def joined(self, version: str = NEWEST, account: Account | None = None, **said: Any) -> Phone:
-        """A phone that has joined the account (or the first one) by a private token."""
+    async def joined(self, version: str = NEWEST, account: Account | None = None, *, is_greeted: bool = True, **said: Any) -> Phone:
+        """A phone that has joined the account (or the first one) by a private token, and knows what is decided about it."""
         account = account or await self.store.account(1) or await self.account()
         token = await self.gateway.enrolment.new_token(account)
         phone = Phone(self, version)
@@ -83,6 +83,7 @@ class House(MemoryGateway):
         assert answer.status == 201, answer
         registered = json.loads(answer.body)
         phone.id, phone.token, phone.registered = registered["id"], registered["token"], registered
+        self.pulls.of(phone.id).is_greeted = is_greeted
         return phone
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from adapters.apis import ApiSettings
+from adapters.apis.smsgate_device import ASK_AGAIN_MOST
 from adapters.devices.smsgate import KIND
 from service.errors import Unavailable
 from service.lifecycle import Status
@@ -311,6 +312,24 @@ async def test_a_phone_is_asked_again_about_what_it_took_and_never_reported() ->
     assert await phone.read("/message") == []
 
 
+@on_the_loop
+async def test_a_phone_that_never_answers_about_many_is_asked_about_the_others_too() -> None:
+    house = House()
+    phone = await house.joined()
+    ids = []
+    for _ in range(ASK_AGAIN_MOST + 1):
+        ids.append((await house.queued(phone.id)).guid)
+        await phone.read("/message")
+        await phone.tell(ids[-1], "Pending")
+        house.later(1)
+    house.later(20 * 60)
+    asked = []
+    for _ in range(3):
+        asked.append([item["id"] for item in await phone.read("/message")])
+        house.later(6 * 60)
+    assert asked == [ids[:-1], ids[-1:], ids[:-1]]
+
+
 @pytest.mark.parametrize(("version", "listed"), [("1.68.0", ["Cancelling"]), ("1.67.0", ["Cancelling"]), ("1.66.9", []), ("x", [])])
 @on_the_loop
 async def test_a_message_that_was_deleted_after_it_was_fetched_is_cancelled_where_the_app_knows_that(
@@ -422,6 +441,34 @@ async def test_at_its_first_stream_since_we_are_up_a_phone_is_asked_what_came_in
         "messageTypes": "SMS,MMS",
         "triggerWebhooks": "true",
     }
+
+
+@on_the_loop
+async def test_a_wish_that_a_restart_of_ours_forgot_is_passed_on_when_it_is_said_again() -> None:
+    house = House()
+    phone = await house.joined()
+    account = await house.store.account(1)
+    assert account is not None
+    message = await house.queued(phone.id)
+    await phone.read("/message")
+    await phone.tell(message.guid, "Pending")
+    await house.gateway.mailbox.delete(account, message.guid)
+    device = house.drivers.pop(phone.id).device
+    house.pulls.drop(phone.id)
+    await house.fleet.link(device)
+    assert await phone.read("/message") == []
+    assert await house.gateway.mailbox.delete(account, message.guid) == 0
+    assert [(item["id"], item["state"]) for item in await phone.read("/message")] == [(message.guid, "Cancelling")]
+
+
+@on_the_loop
+async def test_on_the_first_stream_after_it_joined_or_we_started_it_is_told_to_fetch_hooks_and_settings() -> None:
+    house = House()
+    phone = await house.joined(is_greeted=False)
+    both = [("WebhooksUpdated", "null"), ("SettingsUpdated", "null")]
+    assert [(await phone.listen()).events() for _ in range(2)] == [both, []]
+    house.pulls.drop(phone.id)  # as by a new process
+    assert (await phone.listen()).events() == both
 
 
 # hooks

@@ -127,6 +127,56 @@ async def test_what_was_taken_and_not_reported_on_is_listed_oldest_first(house: 
     assert await house.store.taken_before(PHONE, START + 3 * SECOND, 10) == [first, second]
     assert await house.store.taken_before(PHONE, START + 4 * SECOND, 10) == [first, second, last]
     assert await house.store.taken_before(PHONE, START + 4 * SECOND, 1) == [first]
+    assert await house.store.taken_before(PHONE, START + 4 * SECOND, 1, after=first) == [second]
+    assert await house.store.taken_before(PHONE, START + 4 * SECOND, 9, after=first) == [second, last]
+    assert await house.store.taken_before(PHONE, START + 4 * SECOND, 9, after=last) == []
+
+
+@on_the_loop
+async def test_those_that_were_taken_in_the_same_moment_follow_each_other_by_age(house: House) -> None:
+    three = [await taken(house, at=SECOND) for _ in range(3)]
+    listed = sorted(three, key=lambda message: message.id)
+    assert await house.store.taken_before(PHONE, START + MINUTE, 9, after=listed[0]) == listed[1:]
+
+
+# failures
+
+
+@on_the_loop
+@pytest.mark.parametrize("before", [House.claimed, doubted, recovered])
+async def test_what_was_plainly_refused_is_counted_and_goes_to_whoever_is_free(house: House, before: Before) -> None:
+    message = await before(house)
+    if message.status is S.QUEUED:
+        [message] = await house.claim()
+    await house.settle(message, S.QUEUED, due=START, error="no network")
+    [again] = await house.claim(house.other)
+    assert (again.guid, again.failures, again.in_doubt) == (message.guid, 1, False)
+
+
+@on_the_loop
+async def test_what_asked_for_its_device_stays_with_it_when_it_is_refused(house: House) -> None:
+    message = await house.claimed(wanted_device=PHONE)
+    await house.settle(message, S.QUEUED, due=START, error="no network")
+    assert await house.claim(house.other) == []
+    assert [again.guid for again in await house.claim()] == [message.guid]
+
+
+@on_the_loop
+@pytest.mark.parametrize("how", ["given_back", "same_device"])
+async def test_what_was_given_back_or_is_in_doubt_is_no_failure(house: House, how: str) -> None:
+    message = await house.claimed()
+    await house.settle(message, S.QUEUED, due=START, **{how: True})
+    assert ((await house.get(message)).failures, (await house.get(message)).attempts) == (0, 1)
+
+
+@on_the_loop
+async def test_sent_again_because_somebody_asked_it_has_all_its_tries(house: House) -> None:
+    message = await house.claimed()
+    await house.settle(message, S.QUEUED, due=START, error="no network")
+    [message] = await house.claim()
+    await house.settle(message, S.FAILED, error="barred")
+    assert await house.store.resend(message, now=START, expires=START + DAY, wanted_device=None)
+    assert (await house.get(message)).failures == 0
 
 
 # acknowledge

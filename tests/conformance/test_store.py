@@ -378,7 +378,7 @@ async def test_settled_as_sent(house: House) -> None:
 async def test_settled_for_another_try(house: House) -> None:
     message = await house.claimed()
     await house.settle(message, S.QUEUED, due=START + MINUTE, error="busy")
-    assert await house.get(message) == replace(message, status=S.QUEUED, due=START + MINUTE, error="busy")
+    assert await house.get(message) == replace(message, status=S.QUEUED, due=START + MINUTE, error="busy", failures=1)
     assert await house.claim(house.other) == []
     assert await house.store.next_due(house.phone) == START + MINUTE
     [again] = await house.claim(house.other, now=START + MINUTE)

@@ -205,6 +205,16 @@ async def test_an_outcome_that_is_not_known_is_told_with_the_time_at_which_that_
 
 
 @on_the_loop
+async def test_the_sim_is_the_one_that_it_went_by_or_else_the_one_that_was_asked_for(house: House) -> None:
+    webhook = await house.webhook()
+    message = await house.messages.claimed(wanted_sim=1)
+    await house.messages.settle(message, S.SENT, sim=2, device_message_id="1")
+    await house.messages.settle(await house.messages.claimed(wanted_sim=1), S.FAILED)
+    sims = {(d.event.type, d.event.sim) for d in await house.store.deliveries(webhook.id, None, 9)}
+    assert sims == {(A, 1), (E.MESSAGE_SENT, 2), (E.MESSAGE_FAILED, 1)}
+
+
+@on_the_loop
 async def test_a_failure_says_why(house: House) -> None:
     webhook = await house.webhook(frozenset({E.MESSAGE_FAILED}))
     await _settled(house, S.FAILED, error="barred")

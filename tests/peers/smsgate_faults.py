@@ -67,10 +67,11 @@ class Faults:
 
 
 class Reception:
-    """A Network that can be away. `fates` are those of the next reports; all later ones arrive."""
+    """A Network that can be away. `fates` are those of the next reports; all later ones arrive. Each fault is told to `log` when it happens."""
 
-    def __init__(self, network: Network, *, fates: Iterable[Fate] = ()) -> None:
+    def __init__(self, network: Network, *, fates: Iterable[Fate] = (), log: Callable[[str], None] = lambda _: None) -> None:
         self._network = network
+        self._log = log
         self._fates = iter(fates)
         self._streams: list[Stream] = []
         self._held: list[Request] = []
@@ -84,6 +85,8 @@ class Reception:
 
     async def _report(self, request: Request, patience: Patience) -> Answer:
         fate = next(self._fates, Fate.ARRIVES)
+        if fate is not Fate.ARRIVES:
+            self._log(f"fault report_{fate.value}")
         if fate is Fate.HELD:
             self._held.append(request)
         if fate in (Fate.HELD, Fate.DROPPED):
@@ -112,9 +115,11 @@ class Reception:
     def cut(self) -> None:
         """The streams that are open."""
         for stream in self._streams:
+            self._log("fault stream_cut")
             stream.cut()
 
     def lose(self) -> None:
+        self._log("fault no_network")
         self._online = asyncio.Event()
         self.cut()
         self._network.close()

@@ -108,8 +108,8 @@ def _phone(options: argparse.Namespace, number: int, trust: ssl.SSLContext | Non
         poll_s=options.poll,
         streams=options.streams,
     )
-    reception = Reception(Internet(trust, keep_alive_s=options.keep_alive), fates=fates)
     log = _Log(number)
+    reception = Reception(Internet(trust, keep_alive_s=options.keep_alive), fates=fates, log=log)
     return Phone(Device(make=make, reception=reception, log=log, **shared))
 
 

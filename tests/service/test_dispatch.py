@@ -134,8 +134,15 @@ async def test_there_is_no_try_after_the_validity() -> None:
 
 @in_virtual_time
 async def test_the_last_try_is_the_last() -> None:
-    row = await Room().send(SendFailed("no network"), attempts=MOST_ATTEMPTS - 1)
-    assert (row.status, row.attempts) == (Status.FAILED, MOST_ATTEMPTS)
+    row = await Room().send(SendFailed("no network"), failures=MOST_ATTEMPTS - 1)
+    assert row.status is Status.FAILED
+
+
+@in_virtual_time
+async def test_what_was_often_given_back_has_all_its_tries() -> None:
+    row = await Room().send(SendFailed("no network"), attempts=MOST_ATTEMPTS)
+    expected = next_try(attempts=1, now=START, expires=row.expires, seed=row.guid)
+    assert (row.status, row.due, row.failures) == (Status.QUEUED, expected, 1)
 
 
 UNKNOWN = SendFailed("the link broke", unknown=True)

@@ -196,7 +196,9 @@ async def test_a_closed_outbox_tells_nobody_and_says_so_and_opened_again_it_goes
     house.listening()
     waiting = asyncio.ensure_future(house.box.acknowledge("0" * 40))
     await ripple()
-    await house.box.close()
+    closing = asyncio.ensure_future(house.box.close())
+    await ripple()
+    assert closing.done(), "it does not wait for what nobody takes"
     for refused in (waiting, house.box.acknowledge("0" * 40)):
         with pytest.raises(Unavailable):
             await refused
