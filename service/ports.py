@@ -18,6 +18,7 @@ from service.lifecycle import Status
 from service.links import LinkStore, ShortLink
 from service.mailbox_queries import InboxQuery, Span, Talk
 from service.messages import Accepted, DeliveryReport, MoMessage, MtMessage, Receipt, ReceivedMessage
+from service.quotas import Charge
 from service.sealed import SealedText
 
 LOOK_AT_MOST = 10_000
@@ -104,6 +105,8 @@ class Acceptance:
     links: tuple[ShortLink, ...] = ()
     sealed: SealedText | None = None
     pins: tuple[Pin, ...] = ()
+    charges: tuple[Charge, ...] = ()
+    """each subject at most once"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -323,10 +326,11 @@ class Store(KeyStore, LinkStore, MailboxStore, SearchStore, WebhookStore, Enrolm
     """
 
     async def accept(self, acceptance: Acceptance) -> Receipt:
-        """Store the messages, their links and the idempotency record, count a trial: all or nothing.
+        """Store the messages, their links and the idempotency record, count a trial and the quotas: all or nothing.
 
         Returns the receipt, or for a known idempotency key the first one with `replayed`. An idempotency record lives for 24 h.
-        Raises Conflict (same key, other fingerprint), QuotaExceeded (trial used up), IdTaken.
+        Raises Conflict (same key, other fingerprint), QuotaExceeded (trial or a quota used up), IdTaken. Whoever else accepts at the same
+        time, no quota is ever passed.
         """
         ...
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import astuple, replace
+from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from adapters.storage import rows
 from adapters.storage.rows import ms, ms_or_none, when
@@ -43,7 +43,7 @@ class SqlKeys:
         return (rows.key_of(found[0][:_KEY]), rows.account_of(found[0][_KEY:_BOTH])) if found else None
 
     async def create_account(self, account: Account) -> Account:
-        given = await self.engine.write("ask", "create_account", _account(account))
+        given = await self.engine.write("ask", "create_account", rows.account_row(account))
         if not given:
             raise Conflict("there is an account of this name already")
         return replace(account, id=given[0][0])
@@ -56,7 +56,7 @@ class SqlKeys:
         return [rows.account_of(row) for row in await self.engine.read("ask", "accounts", {})]
 
     async def change_account(self, account: Account) -> bool:
-        return bool(await self.engine.write("ask", "change_account", _account(account)))
+        return bool(await self.engine.write("ask", "change_account", rows.account_row(account)))
 
     async def create_key(self, key: ApiKey) -> ApiKey:
         given = await self.engine.write("ask", "create_key", rows.key_row(key))
@@ -89,7 +89,3 @@ class SqlKeys:
 
     async def drop_token(self, digest: bytes, key_id: int) -> bool:
         return bool(await self.engine.write("ask", "drop_token", {"digest": digest, "key_id": key_id}))
-
-
-def _account(account: Account) -> dict[str, Any]:
-    return dict(zip(account.__slots__, astuple(account), strict=True))

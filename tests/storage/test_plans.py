@@ -55,6 +55,7 @@ INDEX = {
     "remembered": "pk_idempotency",
     "forget": "ix_idempotency_created",
     "count_trial": "pk_accounts",
+    "keep_uses": "pk_quota_uses",
     "find_key": "uq_api_keys_digest",
     "find_link": "pk_links",
     "find_sealed": "pk_sealed",
