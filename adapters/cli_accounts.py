@@ -15,7 +15,7 @@ def accounts() -> None:
     """Accounts: who owns keys, devices and messages."""
 
 
-def _quotas(prefix: str, of: str) -> list[Callable[[Callable[..., Any]], Callable[..., Any]]]:
+def _quotas(prefix: str, of: str) -> list[Callable[[Callable[..., Any]], Any]]:
     names = (("minute", "a minute"), ("hour", "an hour"), ("day", "a day of its time zone"))
     return [
         click.option(f"--{prefix}per-{name}", type=int, help=f"messages {shown} that are accepted {of}; 0: any number")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 _NAMESPACE = uuid.UUID("6d0f6a0c-5a55-5cb4-9d5f-1b8a53a7a5c1")
 
@@ -164,3 +164,20 @@ class Format(Protocol):
     def render(self, delivery: Delivery, secrets: tuple[str, ...], now: datetime) -> Rendered:
         """`secrets` holds the current one, and the next one while it is being rotated; it is empty where nothing is signed."""
         ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Particulars:
+    """More of a message than its events hold."""
+
+    own_number: str | None = None
+    """of ours: which it was or is to be sent from, or was sent to; None where nobody knows"""
+    text: str | None = None
+    """of a sent message"""
+
+
+@runtime_checkable
+class ParticularFormat(Protocol):
+    """A Format whose calls tell more of a message than its event does."""
+
+    def render_with(self, delivery: Delivery, particulars: Particulars, secrets: tuple[str, ...], now: datetime) -> Rendered: ...

@@ -14,8 +14,22 @@ from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from service.errors import Conflict, Invalid, Missing, NotFound, PostFailed, SealBroken
-from service.events import Attempt, Delivery, DeliveryState, Event, EventType, Format, Patience, Rendered, Webhook, WebhookState
-from service.ports import Clock, Poster, Sealer, WebhookStore
+from service.events import (
+    Attempt,
+    Delivery,
+    DeliveryState,
+    Event,
+    EventType,
+    Format,
+    ParticularFormat,
+    Particulars,
+    Patience,
+    Rendered,
+    Webhook,
+    WebhookState,
+)
+from service.fleet import Fleet
+from service.ports import Clock, Poster, Sealer, SentQuery, Store
 
 WAITS_S = (5, 30, 120, 600, 1800, 3600, 7200, 14400, 21600, 28800)
 """after the first try, the second, ...: given up after eleven, which is about a day"""
@@ -51,7 +65,8 @@ def next_try(*, attempts: int, now: datetime, seed: int) -> datetime | None:
 
 @dataclass(kw_only=True)
 class Webhooks:
-    store: WebhookStore
+    store: Store
+    fleet: Fleet
     poster: Poster
     sealer: Sealer
     formats: Mapping[str, Format]
@@ -196,7 +211,7 @@ class Webhooks:
     async def deliver(self, webhook: Webhook, delivery: Delivery) -> Attempt:
         """Post one that was claimed; returns when the result is on disk."""
         try:
-            call = self._render(webhook, delivery)
+            call = await self._render(webhook, delivery)
             answer = await self.poster.post(webhook.url, call.headers, call.body)
         except (PostFailed, SealBroken) as failed:
             attempt = self._failed(delivery, None, str(failed))
@@ -210,10 +225,25 @@ class Webhooks:
         await self.store.settle_delivery(attempt, self._patience(attempt))
         return attempt
 
-    def _render(self, webhook: Webhook, delivery: Delivery) -> Rendered:
-        webhook = self._rotated(webhook)
+    async def _render(self, webhook: Webhook, delivery: Delivery) -> Rendered:
+        webhook, format = self._rotated(webhook), self.formats[webhook.format]
         sealed = [secret for secret in (webhook.secret, webhook.next_secret) if secret is not None]
-        return self.formats[webhook.format].render(delivery, tuple(map(self.sealer.open, sealed)), self.clock())
+        secrets = tuple(map(self.sealer.open, sealed))
+        if isinstance(format, ParticularFormat):
+            return format.render_with(delivery, await self._particulars(delivery.event), secrets, self.clock())
+        return format.render(delivery, secrets, self.clock())
+
+    async def _particulars(self, event: Event) -> Particulars:
+        account = await self.store.account(event.account_id)
+        country = account and account.default_country
+        if event.type is EventType.MESSAGE_RECEIVED:
+            return Particulars(own_number=self.fleet.number_of(event.account_id, event.device, event.sim, country))
+        found = await self.store.sent(SentQuery(account_id=event.account_id, guid=event.subject, limit=1))
+        if not found:
+            return Particulars()
+        [sent] = found
+        device, sim = sent.device or sent.wanted_device, sent.sim or sent.wanted_sim
+        return Particulars(own_number=self.fleet.number_of(event.account_id, device, sim, country), text=sent.text)
 
     def _failed(self, delivery: Delivery, status: int | None, answer: str) -> Attempt:
         now = self.clock()

@@ -1,7 +1,8 @@
 """The APIs that callers speak, one file each.
 
 Each file has `def api(gateway: Gateway, settings: ApiSettings) -> Api`; `load` finds them all, so that a new API is a new file and
-nothing else is edited. Files whose name begins with an underscore are parts of one. What the routes say of themselves is collected in
+nothing else is edited. Files whose name begins with an underscore are parts of one. FORMATS of one that is called `_..._webhooks.py` is how
+that vendor's webhooks look, which `formats` finds. What the routes say of themselves is collected in
 openapi.py, which has no `api` but one over all the others.
 """
 
@@ -9,10 +10,12 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from adapters.web import Api
+from service.events import Format
 from service.gateway import Gateway
 
 
@@ -28,6 +31,14 @@ class ApiSettings:
     """answer errors of the vendors' APIs with HTTP 200, for callers that look only at the body"""
     ca_file: Path | None = None
     """the certificate of our own CA, which need not be there"""
+    smrtphone_per_day: int = 200
+    """messages a day from one number, where its account has no quota for numbers; 0: any number"""
+    smrtphone_limit_status: int = 429
+    """how a limit that is reached is answered"""
+    smrtphone_plain: bool = False
+    """answer a success with the id alone, as text"""
+    smrtphone_footer: str = ""
+    """the company that the opt-out footer names; none is appended when empty"""
 
 
 def load(gateway: Gateway, settings: ApiSettings) -> list[Api]:
@@ -40,3 +51,15 @@ def load(gateway: Gateway, settings: ApiSettings) -> list[Api]:
         if not found.name.startswith("_") and hasattr(module, "api"):
             apis.append(module.api(gateway, settings))
     return [*apis, openapi.over(apis, settings)]
+
+
+def formats() -> Mapping[str, Format]:
+    """How webhooks look in the words of each vendor, by the name that each has everywhere. Raises ValueError when two have one name."""
+    found: dict[str, Format] = {}
+    for part in pkgutil.iter_modules(__path__):
+        if part.name.endswith("_webhooks"):
+            for name, format in importlib.import_module(f"{__name__}.{part.name}").FORMATS.items():
+                if name in found:
+                    raise ValueError(f"the webhook format {name} is there twice")
+                found[name] = format
+    return found

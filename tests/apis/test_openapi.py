@@ -87,7 +87,11 @@ def test_it_is_valid(settings: dict[str, Any]) -> None:
     ids = [operation["operationId"] for path in made["paths"].values() for operation in path.values()]
     assert len(ids) == len(set(ids))
     named = {name for path in made["paths"].values() for one in path.values() for each in one["security"] for name in each}
-    assert named == {"apikey", "bearer", "oauth2", "basic", "phone", "invitation", "password"} == set(made["components"]["securitySchemes"])
+    assert (
+        named
+        == {"apikey", "bearer", "oauth2", "basic", "phone", "invitation", "password", "smrtphone"}
+        == set(made["components"]["securitySchemes"])
+    )
 
 
 def test_two_schemas_of_one_title_must_be_the_same() -> None:
