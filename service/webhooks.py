@@ -235,7 +235,7 @@ class Webhooks:
 
     async def _particulars(self, event: Event) -> Particulars:
         account = await self.store.account(event.account_id)
-        country = account and account.default_country
+        country = account.default_country if account else None
         if event.type is EventType.MESSAGE_RECEIVED:
             return Particulars(own_number=self.fleet.number_of(event.account_id, event.device, event.sim, country))
         found = await self.store.sent(SentQuery(account_id=event.account_id, guid=event.subject, limit=1))

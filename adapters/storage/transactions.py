@@ -74,9 +74,9 @@ def accept(
         if not counted:
             raise QuotaExceeded(f"the trial allows {trial_limit} messages")
         used = counted[0][0]
+    yield "insert_messages", rows
     if uses:
         yield "keep_uses", uses
-    yield "insert_messages", rows
     if idempotency:
         [kept] = yield "remember", [{**record, "trial_sent": used}]
         if not kept:
