@@ -14,6 +14,7 @@ validity    how long a message may wait; after that it is EXPIRED instead of sen
 claim       a worker takes due messages for its device; the lease says until when nobody else may.
 settle      the worker records what became of a claimed message: sent, another try, failed, unknown.
 account     who owns keys, devices and messages.  key: a secret that speaks for an account.  scope: what a key may do.
+quota       how many messages may be accepted for an account, a key, a number or a device.  limit: how many a device may put out.
 word        a run of letters and digits, without case and accents: what texts are searched by.
 invitation  what lets a phone join an account: a private token for many, a code for one.  enrolment: its joining.
 receipt     what a caller is told once its submit is on disk; the same submit repeated under one idempotency key gets it again.

@@ -53,7 +53,7 @@ class Submit:
     """put short links in place of those in the text"""
     seal: bool = False
     """send a link to the encrypted text instead of the text"""
-    sender: str | None = None
+    from_number: str | None = None
     """the number of ours that it is to be sent from, E.164, in place of `device` and `sim`"""
     number_per_day: int | None = None
     """how many messages a day the API takes for one such number where its account says nothing"""

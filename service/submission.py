@@ -142,11 +142,11 @@ class Submission:
 
     def _from_its_number(self, principal: Principal, submit: Submit) -> Submit:
         """With the device and SIM that have the number it is to be sent from. Raises Invalid."""
-        if submit.sender is None:
+        if submit.from_number is None:
             return submit
-        owner = self.fleet.owner_of_number(principal.account.id, submit.sender, principal.account.default_country)
+        owner = self.fleet.owner_of_number(principal.account.id, submit.from_number, principal.account.default_country)
         if owner is None:
-            raise Invalid("sender", "is not a number of this account")
+            raise Invalid("from_number", "is not a number of this account")
         return replace(submit, device=owner[0].id, sim=owner[1])
 
     def _charges(self, principal: Principal, submit: Submit, count: int, now: datetime) -> tuple[Charge, ...]:
@@ -155,7 +155,7 @@ class Submission:
             return ()
         allowed = account.quotas or AccountQuotas()
         counted = [(allowed.whole, "account", str(account.id)), (key.quotas or NO_QUOTAS, "key", str(key.id))]
-        number = submit.sender or self.fleet.number_of(account.id, submit.device, submit.sim, account.default_country)
+        number = submit.from_number or self.fleet.number_of(account.id, submit.device, submit.sim, account.default_country)
         if number is not None:
             of_number = allowed.each_number
             if of_number.per_day is None:

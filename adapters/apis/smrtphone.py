@@ -36,7 +36,7 @@ NEEDED = ("from", "to", "message")
 FAILED = "Error: An unknown error occurred. Please contact your system administrator"
 COUNTRY = "US"
 """whose numbers those without a country code are, where the account says nothing"""
-FIELDS = {"sender": "from number", "device": "from number", "sim": "from number", "recipients": "to number", "text": "message"}
+FIELDS = {"from_number": "from number", "device": "from number", "sim": "from number", "recipients": "to number", "text": "message"}
 """the core's field -> the vendor's, with what it is to be"""
 DEFAULT_RETRY_AFTER_S = 86_400
 
@@ -77,7 +77,7 @@ class _Endpoint:
         try:
             submit = replace(
                 written,
-                sender=_sender(fields["from"], caller.account),
+                from_number=_from_number(fields["from"], caller.account),
                 recipients=(_recipient(fields["to"], caller.account),),
                 number_per_day=self.settings.smrtphone_per_day or None,
             )
@@ -95,11 +95,11 @@ class _Endpoint:
         return Reply(escape(said, quote=False).encode(), status=status, content_type=TEXT, headers=headers)
 
 
-def _sender(raw: str, account: Account) -> str:
+def _from_number(raw: str, account: Account) -> str:
     try:
         return numbers.normalise(raw, account.default_country or COUNTRY)
     except InvalidRecipient:
-        raise Invalid("sender", "is not a phone number") from None
+        raise Invalid("from_number", "is not a phone number") from None
 
 
 def _recipient(raw: str, account: Account) -> str:

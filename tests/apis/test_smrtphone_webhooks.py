@@ -54,7 +54,7 @@ async def test_a_message_on_its_whole_way() -> None:
     at = await house()
     made = await at.add(URL, v2=False, format="smrtphone")
     assert "secret" not in made
-    guid = await submitted(at, "Hello é", sender=OTHERS)
+    guid = await submitted(at, "Hello é", from_number=OTHERS)
     await looked()
     [message] = await at.store.claim(device=at.fleet.all()[0], limit=1, now=now(), leased_until=now() + timedelta(minutes=1), leased_by="n")
     await at.store.settle(Settlement(id=message.id, status=Status.SENT, now=now(), attempts=1, device_message_id="1", sim=2))
