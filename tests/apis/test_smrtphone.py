@@ -303,7 +303,8 @@ async def test_the_first_text_to_a_number_has_the_footer_and_again_after_thirty_
 
     assert await sent("one") == "one" + footer
     assert await sent("two") == "two"
-    assert await sent("one", "+12065551213") == "one" + footer
+    assert await sent(f"not {TO} or +12065551214", "+12065551213") == f"not {TO} or +12065551214" + footer
+    assert await sent("one", "+12065551214") == "one" + footer
     at.clock.advance(29 * 86_400)
     assert await sent("three") == "three"
     at.clock.advance(86_400 + 1)

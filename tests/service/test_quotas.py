@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from adapters.storage.rows import charge_row, ms
@@ -43,6 +43,7 @@ def test_a_day_is_one_of_the_time_zone(zone: str, now: str, begins: str, hours: 
     steps=st.lists(st.tuples(st.integers(0, 25_000), st.integers(1, 3)), min_size=1, max_size=60),
     most=st.integers(1, 6),
 )
+@example(steps=[(900, 1), (59_100, 1), (900, 1), (100, 1)], most=1)
 def test_no_sixty_seconds_hold_more_and_room_comes_back(steps: list[tuple[int, int]], most: int) -> None:
     now, uses, taken = BEGIN, "", []
     for pause_ms, count in steps:
