@@ -55,6 +55,8 @@ class Submit:
     """send a link to the encrypted text instead of the text"""
     from_number: str | None = None
     """the number of ours that it is to be sent from, E.164, in place of `device` and `sim`"""
+    footer: str = ""
+    """what the API puts behind the text by itself, so that a repetition may come without it"""
     number_per_day: int | None = None
     """how many messages a day the API takes for one such number where its account says nothing"""
     caller_secret: str = field(default="", repr=False)

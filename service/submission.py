@@ -192,6 +192,7 @@ class Submission:
     def _messages(self, principal: Principal, submit: Submit, text: str, recipients: list[str], now: datetime) -> tuple[MtMessage, ...]:
         if not text:
             raise Missing("text")
+        text += submit.footer
         count = segments.count(text)
         due = _due(submit, now)
         expires = due + timedelta(seconds=_validity_s(submit, principal.account.validity_s))

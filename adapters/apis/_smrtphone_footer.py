@@ -23,7 +23,7 @@ async def with_footer(gateway: Gateway, account_id: int, submit: Submit, company
         return submit
     footer = f'\nMessage sent by {company}. To opt-out from texts reply with "STOP".'
     (recipient,) = submit.recipients
-    return submit if await _is_told(gateway, account_id, recipient, footer) else replace(submit, text=submit.text + footer)
+    return submit if await _is_told(gateway, account_id, recipient, footer) else replace(submit, footer=footer)
 
 
 async def _is_told(gateway: Gateway, account_id: int, recipient: str, footer: str) -> bool:

@@ -313,6 +313,14 @@ async def test_the_first_text_to_a_number_has_the_footer_and_again_after_thirty_
 
 
 @on_the_loop
+async def test_a_repetition_is_one_with_and_without_the_footer() -> None:
+    at = await house(ApiSettings(smrtphone_footer="Acme Ltd"))
+    first, second = [await send(at, {**HEADERS, "Idempotency-Key": "k"}) for _ in range(2)]
+    assert (first.status, second.status, first.body) == (200, 200, second.body)
+    assert len(await at.rows()) == 1
+
+
+@on_the_loop
 async def test_no_footer_unless_a_company_is_named() -> None:
     at = await house()
     await send(at)
