@@ -238,6 +238,10 @@ async def _listen(settings: Settings, gateway: Gateway, log: Any, opened: AsyncE
         listens_on=settings.listen[0],
         legacy_errors=settings.legacy_errors,
         ca_file=settings.data / authority.FOLDER / authority.CA,
+        smrtphone_per_day=settings.smrtphone_per_day,
+        smrtphone_limit_status=settings.smrtphone_limit_status,
+        smrtphone_plain=settings.smrtphone_plain,
+        smrtphone_footer=settings.smrtphone_footer,
     )
     proxies = Proxies(networks=settings.trusted_proxies)
     limits = Limits(body=settings.body_limit, connections=open_files.room_for(settings.connections, log))

@@ -60,11 +60,11 @@ def gateway_over(store: Store, fleet: Fleet, settings: Settings, folder: DataFol
         links=links,
         outcome=Outcome(store=store, fleet=fleet, dispatch=dispatch, clock=utc_now),
         pulls=Pulls(clock=utc_now),
-        webhooks=_webhooks(store, settings, folder, key),
+        webhooks=_webhooks(store, fleet, settings, folder, key),
         enrolment=Enrolment(store=store, accounts=accounts, fleet=fleet, sealer=Sealing(key, "device"), hasher=Argon2(), clock=utc_now),
     )
 
 
-def _webhooks(store: Store, settings: Settings, folder: DataFolder, key: bytes) -> Webhooks:
+def _webhooks(store: Store, fleet: Fleet, settings: Settings, folder: DataFolder, key: bytes) -> Webhooks:
     poster, sealer = Poster(settings.webhook_networks), Sealing(key, "webhook")
-    return Webhooks(store=store, poster=poster, sealer=sealer, formats=formats(), clock=utc_now, node=folder.node)
+    return Webhooks(store=store, fleet=fleet, poster=poster, sealer=sealer, formats=formats(), clock=utc_now, node=folder.node)

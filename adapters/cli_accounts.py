@@ -15,6 +15,14 @@ def accounts() -> None:
     """Accounts: who owns keys, devices and messages."""
 
 
+def _quotas(prefix: str, of: str) -> list[Callable[[Callable[..., Any]], Any]]:
+    names = (("minute", "a minute"), ("hour", "an hour"), ("day", "a day of its time zone"))
+    return [
+        click.option(f"--{prefix}per-{name}", type=int, help=f"messages {shown} that are accepted {of}; 0: any number")
+        for name, shown in names
+    ]
+
+
 def _fields(command: Callable[..., Any]) -> Callable[..., Any]:
     for flag in reversed(
         (
@@ -28,6 +36,9 @@ def _fields(command: Callable[..., Any]) -> Callable[..., Any]:
                 help="whether a message whose outcome is unknown is sent again, at the price of a possible double",
             ),
             click.option("--sticky/--no-sticky", default=None, help="whether a recipient hears from the same phone again where possible"),
+            *_quotas("", "for it"),
+            *_quotas("number-", "for each of its numbers"),
+            *_quotas("device-", "for each of its phones"),
         )
     ):
         command = flag(command)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -11,6 +12,12 @@ from adapters.cli_asking import Asking, asks, listed
 _SCOPES = "what it may do: send, read, devices, webhooks, admin; several separated by commas"
 _NETWORKS = "from where it may be used, for example 192.0.2.0/24; several separated by commas"
 _EXPIRES = "when it ends: 2030-12-31, 2030-12-31T12:00Z, 30d, or never"
+
+
+def _quotas(command: Callable[..., Any]) -> Callable[..., Any]:
+    for per, shown in (("day", "a day of the account's time zone"), ("hour", "an hour"), ("minute", "a minute")):
+        command = click.option(f"--per-{per}", type=int, help=f"messages {shown} that are accepted with it; 0: any number")(command)
+    return command
 
 
 def group(name: str, what: str, secret_is: str) -> click.Group:
@@ -25,6 +32,7 @@ def group(name: str, what: str, secret_is: str) -> click.Group:
     @click.option("--scopes", multiple=True, help=f"{_SCOPES}  [default: all]")
     @click.option("--networks", multiple=True, help=f"{_NETWORKS}  [default: anywhere]")
     @click.option("--expires", help=f"{_EXPIRES}  [default: never]")
+    @_quotas
     @asks
     def create(asking: Asking, scopes: tuple[str, ...], networks: tuple[str, ...], **given: Any) -> None:
         asking.show_with_secret(asking.ask(f"{name}.create", scopes=listed(scopes), networks=listed(networks), **given))
@@ -41,6 +49,7 @@ def group(name: str, what: str, secret_is: str) -> click.Group:
     @click.option("--scopes", multiple=True, help=_SCOPES)
     @click.option("--networks", multiple=True, help=f"{_NETWORKS}; any: anywhere")
     @click.option("--expires", help=_EXPIRES)
+    @_quotas
     @asks
     def change(asking: Asking, scopes: tuple[str, ...], networks: tuple[str, ...], **given: Any) -> None:
         asking.show(asking.ask(f"{name}.set", scopes=listed(scopes), networks=listed(networks), **given))

@@ -18,6 +18,7 @@ def webhooks() -> None:
 @click.argument("url")
 @click.option("--account", help="whose events  [default: default]")
 @click.option("--v2", is_flag=True, help="the signed format with an envelope; without it the six fields of a received message")
+@click.option("--format", help="another format by its name: smrtphone")
 @click.option("--events", multiple=True, help="which events; several separated by commas  [default: the usual ones]")
 @click.option("--secret-file", type=click.File(), help="sign with what this file (or -) holds, not with a new secret")
 @asks

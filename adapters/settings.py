@@ -69,6 +69,10 @@ def _api_key(value: str | None) -> str | None:
     return value or None
 
 
+def _whole(value: object) -> object:
+    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value
+
+
 def _behaviour(value: object) -> object:
     if isinstance(value, str):
         try:
@@ -133,6 +137,19 @@ class Settings(BaseModel):
     legacy_errors: Annotated[
         bool, Field(description="answer errors with HTTP 200 and the error in the body, for callers that look only there")
     ] = False
+    smrtphone_per_day: Annotated[
+        int,
+        Field(ge=0, le=100_000_000, description="messages a day from one number by smrtPhone's API, in the account's zone; 0: any number"),
+    ] = 200
+    smrtphone_limit_status: Annotated[
+        Literal[429, 400],
+        BeforeValidator(_whole),
+        Field(description="with which smrtPhone's API answers that a limit is reached: 429 or 400"),
+    ] = 429
+    smrtphone_plain: Annotated[bool, Field(description="smrtPhone's API answers a success with the id alone, as text")] = False
+    smrtphone_footer: Annotated[
+        str, Field(max_length=60, description="the company that the opt-out footer of smrtPhone's API names; no footer when empty")
+    ] = ""
     webhook_networks: Annotated[
         tuple[Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)], ...],
         BeforeValidator(_addresses),

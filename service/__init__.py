@@ -15,6 +15,7 @@ claim       a worker takes due messages for its device; the lease says until whe
 name        what a caller calls one submit of its own, to ask for all its messages by.
 settle      the worker records what became of a claimed message: sent, another try, failed, unknown.
 account     who owns keys, devices and messages.  key: a secret that speaks for an account.  scope: what a key may do.
+quota       how many messages may be accepted for an account, a key, a number or a device.  limit: how many a device may put out.
 word        a run of letters and digits, without case and accents: what texts are searched by.
 grant       a secret that a program has got for a while, to do some of what its key or its password lets it do.
 invitation  what lets a phone join an account: a private token for many, a code for one.  enrolment: its joining.

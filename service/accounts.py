@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 
 from service.errors import KeyExpired, KeyMissing, KeyUnknown, ScopeMissing, WrongNetwork
 from service.guesses import Guesses
+from service.quotas import AccountQuotas, Quotas
 
 Network = IPv4Network | IPv6Network
 
@@ -55,6 +56,8 @@ class Account:
     """whether a message whose outcome is unknown is sent again by itself, at the price of a possible double"""
     sticky: bool = False
     """whether a recipient hears from the same device again where that is possible"""
+    quotas: AccountQuotas | None = None
+    """how much may be accepted; None: any number"""
 
     @property
     def zone(self) -> ZoneInfo:
@@ -87,6 +90,8 @@ class ApiKey:
     former_ends: datetime | None = None
     """until when that one works"""
     revoked: datetime | None = None
+    quotas: Quotas | None = None
+    """how much may be accepted from its callers; None: any number"""
 
     def allows(self, peer: str | None) -> bool:
         """Whether it may be used from the address `peer`; an address that is not known is in no network."""
@@ -170,7 +175,7 @@ class KeyStore(Protocol):
         ...
 
     async def change_key(self, key: ApiKey) -> bool:
-        """Replace label, scopes, expires and networks, and nothing else; False when there is none of this id, or it is revoked."""
+        """Replace label, scopes, expires, networks and quotas, and nothing else; False when there is none of this id, or it is revoked."""
         ...
 
     async def rotate_key(self, key: ApiKey, digest: bytes) -> bool:

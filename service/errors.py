@@ -123,13 +123,24 @@ class OptedOut(Refused):
 
 
 class QuotaExceeded(Refused):
-    """A limit is reached. `retry_after_s` is None when waiting does not help."""
+    """A limit is reached. `retry_after_s` is None when waiting does not help.
+
+    `quota` and `per` say which of service.quotas it is, whose limit is `most`; they are empty, and 0, for any other limit.
+    """
 
     kind = "quota_exceeded"
 
-    def __init__(self, why: str, retry_after_s: int | None = None) -> None:
+    def __init__(self, why: str, retry_after_s: int | None = None, quota: str = "", per: str = "", most: int = 0) -> None:
         super().__init__(why)
+        # a store in another process has only these to make it of again
+        self.args = (why, retry_after_s, quota, per, most)
         self.retry_after_s = retry_after_s
+        self.quota = quota
+        self.per = per
+        self.most = most
+
+    def __str__(self) -> str:
+        return self.why
 
 
 class TooManyGuesses(QuotaExceeded):

@@ -27,7 +27,7 @@ class EventType(Enum):
     """made by hand, for one webhook"""
 
 
-ABOUT_SENT = frozenset(t for t in EventType if t.value.startswith("message.") and t is not EventType.MESSAGE_RECEIVED)
+ABOUT_MESSAGES = frozenset(t for t in EventType if t.value.startswith("message."))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -174,16 +174,20 @@ class Format(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class About:
-    """More of a sent message than its events hold."""
+class Particulars:
+    """More of a message than its events hold."""
 
-    segments: int
-    name: str | None
-    """of its submit"""
+    own_number: str | None = None
+    """of ours: which it was or is to be sent from, or was sent to; None where nobody knows"""
+    text: str | None = None
+    """of a sent message"""
+    segments: int = 1
+    name: str | None = None
+    """of the submit of a sent message"""
 
 
 @runtime_checkable
-class DetailedFormat(Protocol):
-    """A Format whose calls tell more of a sent message than its event does."""
+class ParticularFormat(Protocol):
+    """A Format whose calls tell more of a message than its event does."""
 
-    def render_sent(self, delivery: Delivery, about: About, secrets: tuple[str, ...], now: datetime) -> Rendered: ...
+    def render_with(self, delivery: Delivery, particulars: Particulars, secrets: tuple[str, ...], now: datetime) -> Rendered: ...

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
 
+from service import numbers
 from service.errors import Invalid, NotFound
 from service.limits import NO_LIMITS, Limits, checked
 
@@ -162,6 +163,28 @@ class Fleet:
 
     def of(self, account_id: int) -> list[Device]:
         return list(self._parks.get(account_id, _NO_DEVICES).devices.values())
+
+    def owner_of_number(self, account_id: int, number: str, country: str | None = None) -> tuple[Device, int | None] | None:
+        """Which of the account's devices has the number, and in which SIM slot; None for the slot where the device has it as a whole.
+
+        `number` is E.164; what the operator wrote without a country code is read as `country`'s. One that is online comes first.
+        """
+        found: list[tuple[Device, int | None]] = []
+        for device in self.of(account_id):
+            cards = {card.slot: card.number for card in device.cards if card.slot in device.slots}
+            its = [*cards.items(), (None, device.phone_number)]
+            slot = next((slot for slot, own in its if own and numbers.normalise_sender(own, country) == number), -1)
+            if slot != -1:
+                found.append((device, slot))
+        return min(found, key=lambda each: not self.is_online(each[0].id), default=None)
+
+    def number_of(self, account_id: int, device_id: str | None, sim: int | None, country: str | None = None) -> str | None:
+        """Of the SIM in that slot, else of the device; E.164 as far as it can be read so. None where nobody has said."""
+        device = None if device_id is None else self.get(account_id, device_id)
+        if device is None:
+            return None
+        own = (sim and device.card(sim).number) or device.phone_number
+        return numbers.normalise_sender(own, country) if own else None
 
     def owner(self, device_id: str) -> int | None:
         """The account that has the device, or had it until a moment ago: it may still be handing in what it has received."""

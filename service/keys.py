@@ -14,6 +14,7 @@ from ipaddress import ip_network
 
 from service.accounts import ALL_SCOPES, Account, Accounts, ApiKey, Network, Scope, digest_of, new_secret
 from service.errors import Conflict, Invalid, Missing, NotFound
+from service.quotas import NO_QUOTAS, Quotas, checked
 
 LABEL_MOST = 200
 ROTATION = timedelta(days=7)
@@ -38,6 +39,7 @@ async def create(
     networks: tuple[Network, ...] = (),
     expires: datetime | None = None,
     is_client: bool = False,
+    quotas: Quotas = NO_QUOTAS,
 ) -> tuple[ApiKey, str]:
     """A new key, or OAuth2 client, and its secret. Raises NotFound, Invalid."""
     owner, now, secret = await account_named(accounts, account), accounts.clock(), new_secret()
@@ -51,6 +53,7 @@ async def create(
         expires=_later(expires, now),
         client_id=secrets.token_hex(16) if is_client else None,
         created=now,
+        quotas=checked(quotas),
     )
     return await accounts.store.create_key(made), secret
 
@@ -64,8 +67,8 @@ async def find(accounts: Accounts, id: int, *, is_client: bool = False) -> ApiKe
 
 
 async def change(accounts: Accounts, key: ApiKey) -> ApiKey:
-    """Keep its label, scopes, networks and expires. Raises NotFound, Invalid, Conflict when it is revoked."""
-    changed = replace(key, label=label_of(key.label), scopes=_some(key.scopes))
+    """Keep its label, scopes, networks, expires and quotas. Raises NotFound, Invalid, Conflict when it is revoked."""
+    changed = replace(key, label=label_of(key.label), scopes=_some(key.scopes), quotas=checked(key.quotas or NO_QUOTAS))
     if not await accounts.store.change_key(changed):
         raise Conflict("it is revoked")
     accounts.forget()

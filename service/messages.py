@@ -55,6 +55,12 @@ class Submit:
     """send a link to the encrypted text instead of the text"""
     name: str | None = None
     """what the caller calls it, and asks for all its messages by; each of an account's is another"""
+    from_number: str | None = None
+    """the number of ours that it is to be sent from, E.164, in place of `device` and `sim`"""
+    footer: str = ""
+    """what the API puts behind the text by itself, so that a repetition may come without it"""
+    number_per_day: int | None = None
+    """how many messages a day the API takes for one such number where its account says nothing"""
     caller_secret: str = field(default="", repr=False)
     """what the caller showed to be let in; needed to seal under an idempotency key, never stored"""
 

@@ -12,6 +12,7 @@ import phonenumbers
 from service.accounts import Account, Accounts
 from service.errors import Invalid
 from service.keys import account_named
+from service.quotas import AccountQuotas, checked
 
 VALIDITY_LEAST_S, VALIDITY_MOST_S = 60, 7 * 24 * 3600
 TRIAL_MOST = 1_000_000_000
@@ -44,4 +45,6 @@ def _checked(account: Account) -> Account:
         raise Invalid("validity_s", f"must be from {VALIDITY_LEAST_S} to {VALIDITY_MOST_S}")
     if account.trial_limit is not None and not 0 <= account.trial_limit <= TRIAL_MOST:
         raise Invalid("trial_limit", f"must be from 0 to {TRIAL_MOST}")
-    return account
+    allowed = account.quotas or AccountQuotas()
+    parts = [checked(part) for part in (allowed.whole, allowed.each_number, allowed.each_device)]
+    return replace(account, quotas=allowed if any(parts) else None)

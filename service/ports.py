@@ -19,6 +19,7 @@ from service.lifecycle import Status
 from service.links import LinkStore, ShortLink
 from service.mailbox_queries import InboxQuery, Span, Talk
 from service.messages import Accepted, DeliveryReport, FirstInLane, MoMessage, MtMessage, Receipt, ReceivedMessage
+from service.quotas import Charge
 from service.sealed import SealedText
 from service.submits import SubmitStore
 
@@ -108,6 +109,8 @@ class Acceptance:
     pins: tuple[Pin, ...] = ()
     name: str | None = None
     """of the submit"""
+    charges: tuple[Charge, ...] = ()
+    """each subject at most once"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -327,10 +330,11 @@ class Store(KeyStore, GrantStore, LinkStore, MailboxStore, SearchStore, SubmitSt
     """
 
     async def accept(self, acceptance: Acceptance) -> Receipt:
-        """Store the messages, their links and the idempotency record, count a trial: all or nothing.
+        """Store the messages, their links and the idempotency record, count a trial and the quotas: all or nothing.
 
         Returns the receipt, or for a known idempotency key the first one with `replayed`. An idempotency record lives for 24 h.
-        Raises Conflict (same key, other fingerprint; or another submit of this name), QuotaExceeded (trial used up), IdTaken.
+        Raises Conflict (same key, other fingerprint; or another submit of this name), QuotaExceeded (trial or a quota used up), IdTaken.
+        Whoever else accepts at the same time, no quota is ever passed.
         """
         ...
 

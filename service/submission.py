@@ -17,6 +17,7 @@ from service.lifecycle import Status
 from service.links import Links
 from service.messages import Channel, Ids, MtMessage, Receipt, SealedKey, Submit
 from service.ports import Acceptance, Clock, Idempotency, Store
+from service.quotas import NO_QUOTAS, AccountQuotas, Charge, charges
 from service.sealed import Replay
 
 MOST_RECIPIENTS = 1_000
@@ -50,6 +51,7 @@ class Submission:
         name that another has is a Conflict, were it the same request.
         """
         try:
+            submit = self._from_its_number(principal, submit)
             receipt = await self._accept(principal, submit)
         except _KEPT as refused:
             raise await self.refuse(principal, submit, refused) from None
@@ -126,6 +128,7 @@ class Submission:
                 sealed=linked.sealed,
                 pins=pins,
                 name=_name(submit),
+                charges=self._charges(principal, submit, len(messages), now),
             )
             try:
                 told = _told(await self.store.accept(acceptance), linked.key, replay)
@@ -140,6 +143,33 @@ class Submission:
                     return _told(receipt, linked.key, replay)
                 raise
         raise Unavailable("no free message id was found")
+
+    def _from_its_number(self, principal: Principal, submit: Submit) -> Submit:
+        """With the device and SIM that have the number it is to be sent from. Raises Invalid."""
+        if submit.from_number is None:
+            return submit
+        owner = self.fleet.owner_of_number(principal.account.id, submit.from_number, principal.account.default_country)
+        if owner is None:
+            raise Invalid("from_number", "is not a number of this account")
+        return replace(submit, device=owner[0].id, sim=owner[1])
+
+    def _charges(self, principal: Principal, submit: Submit, count: int, now: datetime) -> tuple[Charge, ...]:
+        account, key = principal.account, principal.key
+        if account.quotas is None and key.quotas is None and submit.number_per_day is None:
+            return ()
+        allowed = account.quotas or AccountQuotas()
+        counted = [(allowed.whole, "account", str(account.id)), (key.quotas or NO_QUOTAS, "key", str(key.id))]
+        number = submit.from_number or self.fleet.number_of(account.id, submit.device, submit.sim, account.default_country)
+        if number is not None:
+            of_number = allowed.each_number
+            if of_number.per_day is None:
+                of_number = replace(of_number, per_day=submit.number_per_day)
+            counted.append((of_number, "number", f"{account.id} {number}"))
+        if submit.device is not None:
+            counted.append((allowed.each_device, "device", submit.device))
+        return tuple(
+            charge for quotas, what, whose in counted for charge in charges(quotas, what, whose, count=count, now=now, zone=account.zone)
+        )
 
     def _choose(self, account_id: int, submit: Submit) -> bool:
         """Whether a device for each of the channels is online. Raises Invalid."""
@@ -166,6 +196,7 @@ class Submission:
     def _messages(self, principal: Principal, submit: Submit, text: str, recipients: list[str], now: datetime) -> tuple[MtMessage, ...]:
         if not text:
             raise Missing("text")
+        text += submit.footer
         count = segments.count(text)
         due = _due(submit, now)
         expires = due + timedelta(seconds=_validity_s(submit, principal.account.validity_s))

@@ -15,20 +15,21 @@ from urllib.parse import urlsplit
 
 from service.errors import Conflict, Invalid, Missing, NotFound, PostFailed, SealBroken
 from service.events import (
-    ABOUT_SENT,
-    About,
+    ABOUT_MESSAGES,
     Attempt,
     Delivery,
     DeliveryState,
-    DetailedFormat,
     Event,
     EventType,
     Format,
+    ParticularFormat,
+    Particulars,
     Patience,
     Rendered,
     Webhook,
     WebhookState,
 )
+from service.fleet import Fleet
 from service.ports import Clock, Poster, Sealer, Store
 
 WAITS_S = (5, 30, 120, 600, 1800, 3600, 7200, 14400, 21600, 28800)
@@ -66,6 +67,7 @@ def next_try(*, attempts: int, now: datetime, seed: int) -> datetime | None:
 @dataclass(kw_only=True)
 class Webhooks:
     store: Store
+    fleet: Fleet
     poster: Poster
     sealer: Sealer
     formats: Mapping[str, Format]
@@ -246,14 +248,27 @@ class Webhooks:
         webhook, format = self._rotated(webhook), self.formats[webhook.format]
         sealed = [secret for secret in (webhook.secret, webhook.next_secret) if secret is not None]
         delivery, secrets = replace(delivery, webhook_name=webhook.name), tuple(map(self.sealer.open, sealed))
-        if isinstance(format, DetailedFormat) and delivery.event.type in ABOUT_SENT:
-            return format.render_sent(delivery, await self._about(delivery.event), secrets, self.clock())
+        if isinstance(format, ParticularFormat) and delivery.event.type in ABOUT_MESSAGES:
+            return format.render_with(delivery, await self._particulars(delivery.event), secrets, self.clock())
         return format.render(delivery, secrets, self.clock())
 
-    async def _about(self, event: Event) -> About:
+    async def _particulars(self, event: Event) -> Particulars:
+        account = await self.store.account(event.account_id)
+        country = account.default_country if account else None
+        if event.type is EventType.MESSAGE_RECEIVED:
+            return Particulars(own_number=self.fleet.number_of(event.account_id, event.device, event.sim, country))
+        found = await self.store.messages_of(event.account_id, (event.subject,))
+        if not found:
+            return Particulars()
+        [sent] = found
         submit = await self.store.submit_of(event.account_id, event.subject)
-        messages = await self.store.messages_of(event.account_id, (event.subject,))
-        return About(segments=messages[0].segments if messages else 1, name=submit.name if submit else None)
+        device, sim = sent.device or sent.wanted_device, sent.sim or sent.wanted_sim
+        return Particulars(
+            own_number=self.fleet.number_of(event.account_id, device, sim, country),
+            text=sent.text,
+            segments=sent.segments,
+            name=submit.name if submit else None,
+        )
 
     def _failed(self, delivery: Delivery, status: int | None, answer: str) -> Attempt:
         now = self.clock()

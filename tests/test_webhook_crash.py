@@ -21,6 +21,7 @@ from adapters.poster import Poster
 from adapters.reactor import utc_now
 from adapters.sealing import Sealing, secret_key
 from adapters.storage import open_store
+from service.fleet import Fleet
 from service.webhooks import Webhooks
 from tests.conformance.stores import Log
 from tests.fakes import on_the_loop
@@ -69,7 +70,9 @@ async def add_webhook(data: Path, url: str) -> str:
     store = open_store("", data, log=Log())
     await store.open()
     sealer = Sealing(secret_key(data / "secret.key", make=True), "webhook")
-    webhooks = Webhooks(store=store, poster=Poster((ip_network("127.0.0.0/8"),)), sealer=sealer, formats=FORMATS, clock=utc_now)
+    webhooks = Webhooks(
+        store=store, fleet=Fleet(), poster=Poster((ip_network("127.0.0.0/8"),)), sealer=sealer, formats=FORMATS, clock=utc_now
+    )
     account = await store.find_account("default")
     assert account is not None
     _, secret = await webhooks.add(account_id=account.id, url=url, format="v2", events=["sms.api.submitted"])

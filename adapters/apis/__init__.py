@@ -31,6 +31,14 @@ class ApiSettings:
     """answer errors of the vendors' APIs with HTTP 200, for callers that look only at the body"""
     ca_file: Path | None = None
     """the certificate of our own CA, which need not be there"""
+    smrtphone_per_day: int = 200
+    """messages a day from one number, where its account has no quota for numbers; 0: any number"""
+    smrtphone_limit_status: int = 429
+    """how a limit that is reached is answered"""
+    smrtphone_plain: bool = False
+    """answer a success with the id alone, as text"""
+    smrtphone_footer: str = ""
+    """the company that the opt-out footer names; none is appended when empty"""
 
 
 def load(gateway: Gateway, settings: ApiSettings) -> list[Api]:

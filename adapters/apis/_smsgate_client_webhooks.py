@@ -17,7 +17,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from service.events import About, Delivery, Event, EventType, Format, Rendered
+from service.events import Delivery, Event, EventType, Format, Particulars, Rendered
 
 E = EventType
 NAME = "smsgate"
@@ -32,7 +32,7 @@ _WHEN = {E.MESSAGE_SENT: "sentAt", E.MESSAGE_DELIVERED: "deliveredAt", E.MESSAGE
 
 
 class SmsGate:
-    """A service.events.Format, and DetailedFormat. Times are the device's, else the account's, with their offset."""
+    """A service.events.Format, and ParticularFormat. Times are the device's, else the account's, with their offset."""
 
     name = NAME
     types = TYPES
@@ -51,13 +51,15 @@ class SmsGate:
         }
         return _rendered(delivery, _with_number(payload, event), secrets, now)
 
-    def render_sent(self, delivery: Delivery, about: About, secrets: tuple[str, ...], now: datetime) -> Rendered:
+    def render_with(self, delivery: Delivery, particulars: Particulars, secrets: tuple[str, ...], now: datetime) -> Rendered:
         event = delivery.event
-        payload: dict[str, Any] = {"messageId": about.name or event.subject, "recipient": event.number}
+        if event.type is E.MESSAGE_RECEIVED:
+            return self.render(delivery, secrets, now)
+        payload: dict[str, Any] = {"messageId": particulars.name or event.subject, "recipient": event.number}
         if event.type in _WHEN:
             payload[_WHEN[event.type]] = _date(event.occurred, delivery)
         if event.type is E.MESSAGE_SENT:
-            payload["partsCount"] = about.segments
+            payload["partsCount"] = particulars.segments
         if event.type in (E.MESSAGE_FAILED, E.MESSAGE_EXPIRED):
             payload["reason"] = "TTL expired" if event.type is E.MESSAGE_EXPIRED else event.error or "failed"
         return _rendered(delivery, _with_number(payload, event), secrets, now)

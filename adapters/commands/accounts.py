@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from adapters.commands import Command
+from adapters.commands import Command, _quotas
 from adapters.commands._arguments import Arguments, flag, text, whole
-from service import owners
+from service import keys, owners
 from service.accounts import Account
 from service.gateway import Gateway
 
 
 async def add(gateway: Gateway, arguments: Arguments) -> dict[str, Any]:
-    return _row(await owners.add(gateway.accounts, text(arguments, "name"), **_fields(arguments)))
+    quotas = _quotas.changed_of_account(None, arguments)
+    return _row(await owners.add(gateway.accounts, text(arguments, "name"), quotas=quotas, **_fields(arguments)))
 
 
 async def change(gateway: Gateway, arguments: Arguments) -> dict[str, Any]:
-    return _row(await owners.change(gateway.accounts, text(arguments, "name"), **_fields(arguments)))
+    name = text(arguments, "name")
+    quotas = _quotas.changed_of_account((await keys.account_named(gateway.accounts, name)).quotas, arguments)
+    return _row(await owners.change(gateway.accounts, name, quotas=quotas, **_fields(arguments)))
 
 
 async def listed(gateway: Gateway, arguments: Arguments) -> list[dict[str, Any]]:
@@ -52,6 +55,7 @@ def _row(account: Account) -> dict[str, Any]:
         "trial_limit": account.trial_limit,
         "resend_unknown": account.resend_unknown,
         "sticky": account.sticky,
+        "quotas": _quotas.shown_of_account(account.quotas),
     }
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from adapters.commands import Command
+from adapters.commands import Command, _quotas
 from adapters.commands._arguments import Arguments, instant, shown, span, text, whole, words
 from service import keys
 from service.accounts import ALL_SCOPES, ApiKey
@@ -27,6 +27,7 @@ async def create(is_client: bool, gateway: Gateway, arguments: Arguments) -> dic
         networks=keys.networks_of(words(arguments, "networks")),
         expires=instant(expires, "expires", gateway.clock()),
         is_client=is_client,
+        quotas=_quotas.changed(None, arguments),
     )
     return {**await _row(gateway, key), "secret": secret}
 
@@ -50,6 +51,7 @@ async def change(is_client: bool, gateway: Gateway, arguments: Arguments) -> dic
         key = replace(key, networks=keys.networks_of(named))
     if "expires" in arguments:
         key = replace(key, expires=instant(text(arguments, "expires"), "expires", gateway.clock()))
+    key = replace(key, quotas=_quotas.changed(key.quotas, arguments))
     return await _row(gateway, await keys.change(gateway.accounts, key))
 
 
@@ -80,6 +82,7 @@ async def _row(gateway: Gateway, key: ApiKey) -> dict[str, Any]:
         "label": key.label,
         "scopes": keys.names_of(key.scopes),
         "networks": [str(network) for network in key.networks],
+        "quotas": _quotas.shown(key.quotas),
         "state": "revoked" if key.revoked else "expired" if is_ended else "active",
         "created": shown(key.created),
         "last_used": shown(key.used),

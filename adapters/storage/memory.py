@@ -17,7 +17,8 @@ from adapters.storage.memory_links import MemoryLinks
 from adapters.storage.memory_mailbox import MemoryMailbox
 from adapters.storage.memory_submits import MemorySubmits
 from adapters.storage.memory_webhooks import MemoryWebhooks
-from adapters.storage.rows import check, storable, storable_or_none
+from adapters.storage.rows import charge_row, check, ms, storable, storable_or_none
+from adapters.storage.transactions_quotas import charged
 from service.errors import Conflict, IdTaken, QuotaExceeded
 from service.fleet import Device
 from service.lifecycle import Status, advance
@@ -42,6 +43,7 @@ class MemoryStore(MemoryKeys, MemoryLinks, MemoryMailbox, MemorySubmits, MemoryW
     _leases: dict[int, _Lease] = field(default_factory=dict)
     _first: dict[tuple[int, str], tuple[bytes, Receipt]] = field(default_factory=dict)
     _pins: dict[int, Pin] = field(default_factory=dict)
+    _uses: dict[str, str] = field(default_factory=dict)
     _trials: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
 
     async def open(self) -> None:
@@ -65,7 +67,10 @@ class MemoryStore(MemoryKeys, MemoryLinks, MemoryMailbox, MemorySubmits, MemoryW
         used = self._trials[account_id] + len(acceptance.messages)
         if acceptance.trial_limit is not None and used > acceptance.trial_limit:
             raise QuotaExceeded(f"the trial allows {acceptance.trial_limit} messages")
+        now = ms(receipt.accepted)
+        uses = {c.subject: charged(self._uses.get(c.subject, ""), charge_row(c), now) for c in acceptance.charges}
         self._keep(acceptance.messages)
+        self._uses |= uses
         self._link(acceptance.links, acceptance.sealed)
         for pin in acceptance.pins:
             self._pin(pin)

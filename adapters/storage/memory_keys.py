@@ -71,7 +71,8 @@ class MemoryKeys:
     async def change_key(self, key: ApiKey) -> bool:
         was = self._working(key.id)
         if was is not None:
-            self._keys[key.id] = replace(was, label=key.label, scopes=key.scopes, expires=key.expires, networks=key.networks)
+            given = {name: getattr(key, name) for name in ("label", "scopes", "expires", "networks", "quotas")}
+            self._keys[key.id] = replace(was, **given)
         return was is not None
 
     async def rotate_key(self, key: ApiKey, digest: bytes) -> bool:

@@ -128,6 +128,7 @@ class WritingConnection:
         cursor = self._runner.cursor
         await cursor.execute("BEGIN")
         try:
+            await self._runner.lock_uses(batch)
             outcomes = [await self._alone(*operation) for operation in batch] if alone else await self._runner.run(batch)
             self._may_be_committed = True
             await cursor.execute("COMMIT")

@@ -44,6 +44,12 @@ class Runner:
                 outcomes[i] = await self.outcome(name, arguments)
         return outcomes
 
+    async def lock_uses(self, batch: Sequence[Operation]) -> None:
+        """What the batch uses of quotas, in one order for all servers: else two of them could wait for each other."""
+        subjects = {charge[0] for name, arguments in batch if name in ("accept_with_more", "accept_named") for charge in arguments[7]}
+        if subjects:
+            await self._execute("uses", [{"subject": subject} for subject in sorted(subjects)])
+
     async def outcome(self, name: str, arguments: tuple[Any, ...]) -> Outcome:
         try:
             return await self.drive(OPERATIONS[name](*arguments))

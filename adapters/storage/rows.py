@@ -20,6 +20,7 @@ from service.lifecycle import Status
 from service.limits import Limits
 from service.messages import WHATSAPP_QUEUE, Channel, MoMessage, MtMessage, Receipt, queue_of
 from service.ports import Acceptance
+from service.quotas import NO_QUOTAS, AccountQuotas, Charge, Quotas
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
@@ -157,7 +158,7 @@ def receipt_of_json(text: str, trial_sent: int) -> Receipt:
 
 
 def account_of(row: Sequence[Any]) -> Account:
-    id, name, default_country, time_zone, validity_s, trial_limit, resend_unknown, sticky = row
+    id, name, default_country, time_zone, validity_s, trial_limit, resend_unknown, sticky, quotas = row
     return Account(
         id=id,
         name=name,
@@ -167,7 +168,15 @@ def account_of(row: Sequence[Any]) -> Account:
         trial_limit=trial_limit,
         resend_unknown=bool(resend_unknown),
         sticky=bool(sticky),
+        quotas=None if quotas is None else AccountQuotas(**{name: Quotas(**each) for name, each in json.loads(quotas).items()}),
     )
+
+
+def account_row(account: Account) -> dict[str, Any]:
+    row = {name: getattr(account, name) for name in Account.__slots__}
+    given = account.quotas
+    kept = given and {name: _numbers_row(part) for name in AccountQuotas.__slots__ if (part := getattr(given, name)) != NO_QUOTAS}
+    return {**row, "quotas": None if kept is None else json.dumps(kept)}
 
 
 def device_of(row: Sequence[Any]) -> Device:
@@ -179,13 +188,13 @@ def device_of(row: Sequence[Any]) -> Device:
 
 def device_row(device: Device) -> dict[str, Any]:
     row = {name: getattr(device, name) for name in Device.__slots__}
-    cards = [{"slot": card.slot, "number": card.number, "limits": _limits_row(card.limits)} for card in device.cards]
-    kept = {"config": dict(device.config), "limits": _limits_row(device.limits), "cards": cards}
+    cards = [{"slot": card.slot, "number": card.number, "limits": _numbers_row(card.limits)} for card in device.cards]
+    kept = {"config": dict(device.config), "limits": _numbers_row(device.limits), "cards": cards}
     return {**row, **{name: json.dumps(value) for name, value in kept.items()}}
 
 
-def _limits_row(limits: Limits) -> dict[str, int]:
-    return {name: value for name in Limits.__slots__ if (value := getattr(limits, name)) is not None}
+def _numbers_row(some: Limits | Quotas) -> dict[str, int]:
+    return {name: value for name in some.__slots__ if (value := getattr(some, name)) is not None}
 
 
 def _card_of(card: dict[str, Any]) -> Sim:
@@ -193,7 +202,8 @@ def _card_of(card: dict[str, Any]) -> Sim:
 
 
 def key_of(row: Sequence[Any]) -> ApiKey:
-    (id, account_id, label, digest, scopes, expires, networks, client_id, created, used, former_digest, former_ends, revoked) = row
+    (id, account_id, label, digest, scopes, expires, networks, client_id, created, used, former_digest, former_ends, revoked) = row[:13]
+    quotas = row[13]
     return ApiKey(
         id=id,
         account_id=account_id,
@@ -208,6 +218,7 @@ def key_of(row: Sequence[Any]) -> ApiKey:
         former_digest=None if former_digest is None else bytes(former_digest),
         former_ends=when_or_none(former_ends),
         revoked=when_or_none(revoked),
+        quotas=None if quotas is None else Quotas(**json.loads(quotas)),
     )
 
 
@@ -226,7 +237,14 @@ def key_row(key: ApiKey) -> dict[str, Any]:
         "former_digest": key.former_digest,
         "former_ends": ms_or_none(key.former_ends),
         "revoked": ms_or_none(key.revoked),
+        "quotas": None if key.quotas is None else json.dumps(_numbers_row(key.quotas)),
     }
+
+
+def charge_row(charge: Charge) -> tuple[Any, ...]:
+    """As transactions_quotas.charged has it."""
+    lasts = charge.lasts // _MS
+    return charge.subject, charge.quota, charge.per, charge.most, charge.count, ms(charge.since), ms(charge.slot), lasts
 
 
 def counted(receipt: Receipt, trial_sent: int) -> Receipt:

@@ -41,6 +41,7 @@ accounts = Table(
         server_default=false(),
         comment="Whether a recipient hears from the same device again where that is possible.",
     ),
+    Column("quotas", Text, comment="How much may be accepted, as JSON: service.quotas.AccountQuotas; null for any number."),
     comment="Who owns keys, devices and messages.",
 )
 
@@ -62,6 +63,7 @@ api_keys = Table(
     Column("former_digest", LargeBinary, comment="SHA-256 of the secret before the last rotation."),
     Column("former_ends", BigInteger, comment="Until when that one works."),
     Column("revoked", BigInteger, comment="When it was ended for good; null while it works."),
+    Column("quotas", Text, comment="How much may be accepted from its callers, as JSON: service.quotas.Quotas; null for any number."),
     comment="Secrets that speak for an account.",
 )
 
@@ -392,6 +394,15 @@ preferences = Table(
     Column("phones", Text, nullable=False, comment="How its phones are to send, JSON."),
     Column("signing_key", LargeBinary, comment="What webhooks that are to be added are signed with, sealed; null to make one for each."),
     comment="What an account has decided for all its phones and webhooks.",
+)
+
+quota_uses = Table(
+    "quota_uses",
+    metadata,
+    Column("subject", Text, primary_key=True, comment="Whose quota it is, and over how long."),
+    Column("uses", Text, nullable=False, comment="What was accepted lately: TIME:COUNT, spaces between; at most 61 of them."),
+    comment="What was used of quotas: a row for each account, key, number and device that has one, which bounds the table.",
+    sqlite_with_rowid=False,
 )
 
 _m = messages.c

@@ -87,15 +87,15 @@ class SqlStore(SqlKeys, SqlLinks, SqlMailbox, SqlSubmits, SqlWebhooks, SqlEnrolm
             idempotency = (acceptance.idempotency.key, acceptance.idempotency.fingerprint, kept, ms(receipt.accepted))
         rows.check(acceptance)
         messages = tuple(map(rows.row_of, acceptance.messages))
-        is_linked = bool(acceptance.links or acceptance.sealed or acceptance.pins)
-        operation, links = ("accept_with_links", _linked(acceptance)) if is_linked else ("accept", ())
+        has_more = bool(acceptance.links or acceptance.sealed or acceptance.pins or acceptance.charges)
+        operation, more = ("accept_with_more", _more(acceptance)) if has_more else ("accept", ())
         account_id = acceptance.messages[0].account_id
         asked = (messages, account_id, acceptance.trial_limit, idempotency)
         if acceptance.name is not None:
             named = named_row(account_id, acceptance.name, acceptance.messages)
-            first, used = await self.engine.write("accept_named", named, *asked, *_linked(acceptance))
+            first, used = await self.engine.write("accept_named", *asked, *_more(acceptance), named)
         else:
-            first, used = await self.engine.write(operation, *asked, *links)
+            first, used = await self.engine.write(operation, *asked, *more)
         return rows.counted(receipt, used) if first is None else rows.receipt_of_json(first, used)
 
     async def keep_refused(self, message: MtMessage) -> None:
@@ -218,7 +218,9 @@ def _lanes(device: Device, slots: Collection[int] | None) -> tuple[tuple[str, in
     return (*lanes, *((queue_of(device.account_id, wanted, Channel.WHATSAPP), 0) for wanted in (device.id, None)))
 
 
-def _linked(acceptance: Acceptance) -> tuple[tuple[Any, ...], ...]:
-    """Rows of links, rows of sealed, pins."""
+def _more(acceptance: Acceptance) -> tuple[Any, ...]:
+    """Rows of links, rows of sealed, pins, charges, and the time."""
     pins = tuple({"id": pin.id, "device": pin.device, "sim": pin.sim, "until": ms(pin.until)} for pin in acceptance.pins)
-    return tuple(map(row_of, acceptance.links)), (row_of(acceptance.sealed),) if acceptance.sealed else (), pins
+    sealed = (row_of(acceptance.sealed),) if acceptance.sealed else ()
+    charges = tuple(map(rows.charge_row, acceptance.charges))
+    return tuple(map(row_of, acceptance.links)), sealed, pins, charges, ms(acceptance.receipt.accepted)

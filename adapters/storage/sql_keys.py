@@ -44,7 +44,7 @@ class SqlKeys:
         return (rows.key_of(found[0][:_KEY]), rows.account_of(found[0][_KEY:_BOTH])) if found else None
 
     async def create_account(self, account: Account) -> Account:
-        given = await self.engine.write("ask", "create_account", _account(account))
+        given = await self.engine.write("ask", "create_account", rows.account_row(account))
         if not given:
             raise Conflict("there is an account of this name already")
         return replace(account, id=given[0][0])
@@ -57,7 +57,7 @@ class SqlKeys:
         return [rows.account_of(row) for row in await self.engine.read("ask", "accounts", {})]
 
     async def change_account(self, account: Account) -> bool:
-        return bool(await self.engine.write("ask", "change_account", _account(account)))
+        return bool(await self.engine.write("ask", "change_account", rows.account_row(account)))
 
     async def create_key(self, key: ApiKey) -> ApiKey:
         given = await self.engine.write("ask", "create_key", rows.key_row(key))
@@ -114,7 +114,3 @@ def _grant_of(row: Sequence[Any]) -> Grant:
     fields = dict(zip(GRANT_COLUMNS, row, strict=True))
     told = {"digest": bytes(fields["digest"]), "rights": frozenset(fields["rights"].split()), "renews": bool(fields["renews"])}
     return Grant(**{**fields, **told, "created": when(fields["created"]), "expires": when(fields["expires"])})
-
-
-def _account(account: Account) -> dict[str, Any]:
-    return dict(zip(account.__slots__, astuple(account), strict=True))

@@ -37,7 +37,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert_postgresql
 from sqlalchemy.dialects.sqlite import insert as upsert_sqlite
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from adapters.storage import schema, statements_enrolment, statements_keys, statements_webhooks
+from adapters.storage import schema, statements_enrolment, statements_keys, statements_quotas, statements_webhooks
 from adapters.storage.statements_links import linking
 from service.lifecycle import Status, advance
 from service.messages import WHATSAPP_QUEUE
@@ -91,6 +91,7 @@ def _all(dialect: str) -> Mapping[str, Executable]:
         statements_submits,
     )
 
+    always |= statements_quotas.statements(upsert)
     always |= {**statements_limits.statements(), **linking(), **statements_keys.statements(upsert), **statements_mailbox.statements(upsert)}
     always |= {**statements_search.statements(upsert, dialect), **statements_enrolment.statements(upsert)}
     always |= statements_submits.statements(upsert)

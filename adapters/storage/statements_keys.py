@@ -68,7 +68,7 @@ def _finding() -> dict[str, Executable]:
 
 def _changing() -> dict[str, Executable]:
     one = [_keys.id == _p("id", _keys.id), _keys.revoked.is_(None)]
-    changeable = _picked(_keys, ("label", "scopes", "expires", "networks"))
+    changeable = _picked(_keys, ("label", "scopes", "expires", "networks", "quotas"))
     used = _p("used", _keys.used)
     return {
         "create_key": insert(schema.api_keys)

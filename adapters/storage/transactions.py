@@ -20,6 +20,7 @@ from adapters.storage import (
     transactions_keys,
     transactions_links,
     transactions_mailbox,
+    transactions_quotas,
     transactions_search,
     transactions_submits,
     transactions_webhooks,
@@ -45,21 +46,29 @@ class Again(Exception):
     """Another transaction came in between; from the start, please."""
 
 
-def accept(rows: Sequence[Row], account_id: int, trial_limit: int | None, idempotency: tuple[str, bytes, str, int] | None) -> Transaction:
+def accept(
+    rows: Sequence[Row],
+    account_id: int,
+    trial_limit: int | None,
+    idempotency: tuple[str, bytes, str, int] | None,
+    charges: Sequence[transactions_quotas.Charge] = (),
+    now: int = 0,
+) -> Transaction:
     """Returns (the first receipt if this is a repetition, messages that the trial has used).
 
-    `idempotency` is the key, the fingerprint, the receipt to keep, and the time.
+    `idempotency` is the key, the fingerprint, the receipt to keep, and the time. `now` is needed for charges only.
     """
     record: dict[str, Any] = {}
     if idempotency:
-        key, fingerprint, receipt, now = idempotency
-        record = {"account_id": account_id, "key": key, "fingerprint": fingerprint, "receipt": receipt, "created": now}
-        record["ended"] = now - IDEMPOTENCY_MS
+        key, fingerprint, receipt, created = idempotency
+        record = {"account_id": account_id, "key": key, "fingerprint": fingerprint, "receipt": receipt, "created": created}
+        record["ended"] = created - IDEMPOTENCY_MS
         [known] = yield "remembered", [record]
         if known and known[0][1] > record["ended"]:
             if known[0][0] != fingerprint:
                 raise Conflict("this idempotency key was used for another request")
             return known[0][2:]
+    uses = (yield from transactions_quotas.used_after(charges, now)) if charges else []
     used = 0
     if trial_limit is not None:
         [counted] = yield "count_trial", [{"account_id": account_id, "count": len(rows), "most": trial_limit}]
@@ -67,6 +76,8 @@ def accept(rows: Sequence[Row], account_id: int, trial_limit: int | None, idempo
             raise QuotaExceeded(f"the trial allows {trial_limit} messages")
         used = counted[0][0]
     yield "insert_messages", rows
+    if uses:
+        yield "keep_uses", uses
     if idempotency:
         [kept] = yield "remember", [{**record, "trial_sent": used}]
         if not kept:
@@ -204,7 +215,7 @@ OPERATIONS: Mapping[str, Callable[..., Transaction]] = {
     "ask": ask,
     "tell": tell,
     **_LINKING,
-    **transactions_submits.operations(_LINKING["accept_with_links"], Again),
+    **transactions_submits.operations(_LINKING["accept_with_more"], Again),
     **transactions_keys.OPERATIONS,
     **transactions_webhooks.OPERATIONS,
     **transactions_search.OPERATIONS,

@@ -9,9 +9,9 @@ Transaction = Generator[Any, Any, Any]
 
 
 def operations(accept: Callable[..., Transaction]) -> Mapping[str, Callable[..., Transaction]]:
-    """`accept` is that of transactions.py: a message without links costs no more for those that have some."""
+    """`accept` is that of transactions.py: a message without links, pins and quotas costs no more for those that have some."""
 
-    def accept_with_links(
+    def accept_with_more(
         messages: Sequence[Any],
         account_id: int,
         trial_limit: int | None,
@@ -19,8 +19,10 @@ def operations(accept: Callable[..., Transaction]) -> Mapping[str, Callable[...,
         links: Sequence[Any],
         sealed: Sequence[Any],
         pins: Sequence[Any],
+        charges: Sequence[Any],
+        now: int,
     ) -> Transaction:
-        first, used = yield from accept(messages, account_id, trial_limit, idempotency)
+        first, used = yield from accept(messages, account_id, trial_limit, idempotency, charges, now)
         if first is None and links:
             yield "insert_link", links
         if first is None and sealed:
@@ -29,7 +31,7 @@ def operations(accept: Callable[..., Transaction]) -> Mapping[str, Callable[...,
             yield "pin", pins
         return first, used
 
-    return {"accept_with_links": accept_with_links, "count_clicks": count_clicks, "forget_links": forget_links}
+    return {"accept_with_more": accept_with_more, "count_clicks": count_clicks, "forget_links": forget_links}
 
 
 def count_clicks(clicks: Sequence[tuple[str, int]]) -> Transaction:

@@ -13,7 +13,8 @@ Transaction = Generator[Any, Any, Any]
 def operations(accept: Callable[..., Transaction], again: type[Exception]) -> Mapping[str, Callable[..., Transaction]]:
     """`accept` keeps the messages; `again` has it all run anew."""
 
-    def accept_named(named: dict[str, Any], *asked: Any) -> Transaction:
+    def accept_named(*given: Any) -> Transaction:
+        *asked, named = given
         [known] = yield "find_submit", [named]
         if known:
             raise Conflict("another message has this id")

@@ -58,7 +58,7 @@ class MemoryGateway:
             clock=self.clock,
             store=self.store,
             links=self.links,
-            webhooks=Webhooks(store=self.store, poster=NoPoster(), sealer=OpenSealer(), formats={}, clock=self.clock),
+            webhooks=Webhooks(store=self.store, fleet=self.fleet, poster=NoPoster(), sealer=OpenSealer(), formats={}, clock=self.clock),
             outcome=self.outcome,
             pulls=Pulls(clock=self.clock),
             enrolment=Enrolment(

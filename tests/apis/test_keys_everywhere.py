@@ -40,6 +40,8 @@ ENVELOPE = (
 CALL_BY_THEMSELVES = {"smsgate_device", "smsgate_client", "whatsapp_hooks"}
 """devices have secrets of their own, and SMSGate's programs log in their way: see test_smsgate_device.py, test_smsgate_client.py and
 test_whatsapp_hooks.py"""
+BY_A_HEADER = {"smrtphone"}
+"""which take a key by a header of their own and no other way: see test_smrtphone.py"""
 KEYS = {"": 400, "wrong": 403, "ended": 403, "revoked": 403, "no-scope": 403, "elsewhere": 403}
 """a key, and the status by which it is refused"""
 
@@ -64,7 +66,7 @@ async def _key(at: MemoryGateway, account: Account, secret: str, **fields: objec
 
 def endpoints() -> list[str]:
     apis = load(MemoryGateway(lambda g, s: load(g, s)[0]).gateway, ApiSettings())
-    paths = {route.path for api in apis if api.name not in CALL_BY_THEMSELVES for route in api.routes}
+    paths = {route.path for api in apis if api.name not in CALL_BY_THEMSELVES | BY_A_HEADER for route in api.routes}
     return sorted(paths - OPEN - {ENDPOINT})
 
 

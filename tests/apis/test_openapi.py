@@ -89,7 +89,7 @@ def test_it_is_valid(settings: dict[str, Any]) -> None:
     named = {name for path in made["paths"].values() for one in path.values() for each in one["security"] for name in each}
     assert (
         named
-        == {"apikey", "bearer", "oauth2", "basic", "phone", "invitation", "password", "grant"}
+        == {"apikey", "bearer", "oauth2", "basic", "phone", "invitation", "password", "grant", "smrtphone"}
         == set(made["components"]["securitySchemes"])
     )
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from service.errors import Invalid, NotFound, Unavailable
-from service.fleet import Device, Fleet, Presence, new_device_id
+from service.fleet import Device, Fleet, Presence, Sim, new_device_id
 from tests.fakes import START, on_the_loop
 
 
@@ -187,3 +187,35 @@ async def test_a_device_that_is_linked_is_kept_before_it_is_spoken_to_and_one_th
     await made.keep(replace(phone("a"), label="two"))
     assert kept.told == ["save one", "start one", "save two"]
     assert [d.label for d in made.all()] == ["two"]
+
+
+NUMBERED = replace(
+    phone("a", sims=2),
+    phone_number="0470 00 00 03",
+    cards=(Sim(slot=1), Sim(slot=2, number="+32470000002"), Sim(slot=3, number="+32470000009")),
+)
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [("+32470000002", ("a", 2)), ("+32470000003", ("a", None)), ("+32470000004", None), ("+32470000009", None), ("+32470000005", None)],
+)
+def test_a_number_is_one_of_a_sim_or_of_a_device_of_the_account(number: str, expected: tuple[str, int | None] | None) -> None:
+    made = fleet(NUMBERED, phone("b"), replace(phone("c", account_id=2), phone_number="+32470000005"))
+    owner = made.owner_of_number(1, number, "BE")
+    assert (owner and (owner[0].id, owner[1])) == expected
+    if expected is not None:
+        assert made.number_of(1, expected[0], expected[1], "BE") == number
+
+
+def test_of_two_devices_with_one_number_the_one_that_is_online_is_taken() -> None:
+    both = [replace(phone(id), phone_number="+32470000001") for id in "ab"]
+    for online, expected in (((), "a"), (("b",), "b"), (("a", "b"), "a")):
+        owner = fleet(*both, online=online).owner_of_number(1, "+32470000001")
+        assert owner is not None and owner[0].id == expected
+
+
+def test_a_number_that_nobody_has_told_is_none() -> None:
+    made = fleet(NUMBERED, phone("b"), replace(phone("c", account_id=2), phone_number="+32470000005"))
+    assert [made.number_of(1, *asked, "BE") for asked in ((None, None), ("b", 1), ("c", 1), ("nobody", 1))] == [None] * 4
+    assert made.number_of(1, "a", 1, "BE") == "+32470000003", "the SIM has none of its own"

@@ -49,7 +49,7 @@ class House:
         self.store, self.box, self.log = MemoryStore(), Postbox(), RecordingLog()
         self.fleet = Fleet(store=self.store)
         links = Links(store=self.store, cipher=AesGcm(), clock=now)
-        self.webhooks = Webhooks(store=self.store, poster=self.box, sealer=OpenSealer(), formats=FORMATS, clock=now)
+        self.webhooks = Webhooks(store=self.store, fleet=self.fleet, poster=self.box, sealer=OpenSealer(), formats=FORMATS, clock=now)
         self.worker = WebhookWorker(webhooks=self.webhooks, log=self.log, look_every_s=look_every_s)
         dispatch = Dispatch(store=self.store, clock=now, node="here", sleep=asyncio.sleep)
         accounts, sealer = Accounts(store=self.store, clock=now), OpenSealer()

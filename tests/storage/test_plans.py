@@ -55,6 +55,7 @@ INDEX = {
     "remembered": "pk_idempotency",
     "forget": "ix_idempotency_created",
     "count_trial": "pk_accounts",
+    "keep_uses": "pk_quota_uses",
     "find_key": "uq_api_keys_digest",
     "find_link": "pk_links",
     "find_sealed": "pk_sealed",
@@ -210,7 +211,9 @@ def test_sqlite_searches_by_the_index(sqlite_plan: Plan, name: str) -> None:
     plan = sqlite_plan(name)
     # SQLite has no name for its row number and makes up names for unnamed constraints
     expected = "INTEGER PRIMARY KEY" if INDEX[name] in ("pk_messages", "pk_accounts") else INDEX[name]
-    primary = dict.fromkeys(("pk_idempotency", "pk_tokens", "pk_links", "pk_sealed", "pk_enrolments", "pk_device_secrets"), "PRIMARY KEY")
+    primary = dict.fromkeys(
+        ("pk_idempotency", "pk_tokens", "pk_links", "pk_sealed", "pk_enrolments", "pk_device_secrets", "pk_quota_uses"), "PRIMARY KEY"
+    )
     expected = {**primary, "uq_api_keys_digest": "sqlite_autoindex_api_keys_1"}.get(expected, expected)
     assert expected in plan
     assert "TEMP B-TREE" not in plan

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import psycopg
 import pytest
@@ -18,11 +21,12 @@ from adapters.storage.postgres_link import WritingConnection
 from adapters.storage.sql import SqlStore
 from adapters.storage.statements import compiled
 from service.accounts import Account
-from service.errors import InDoubt, Unavailable
+from service.errors import InDoubt, QuotaExceeded, Unavailable
 from service.fleet import Device
 from service.invitations import Invitation, Kind
 from service.messages import Ids, Receipt
 from service.ports import SentQuery
+from service.quotas import Quotas, charges
 from tests.conformance.stores import Log, database, empty, wait_for
 from tests.conformance.test_store import House
 from tests.fakes import START, on_the_loop, ripple
@@ -235,3 +239,32 @@ async def test_a_database_that_cannot_hold_every_text_is_refused(url: str, tmp_p
         connection.execute("CREATE DATABASE narrow TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'")
     with pytest.raises(Unavailable, match="LATIN1"):
         await open_store(url.replace("/postgres-tests?", "/narrow?"), tmp_path, log=Log()).open()
+
+
+@on_the_loop
+async def test_eight_servers_do_not_pass_a_quota_and_do_not_wait_for_each_other(place: Place) -> None:
+    await place.store.create_account(Account(id=0, name="acme"))
+    engines = [Postgres(place.url, log=Log()) for _ in range(8)]
+    for engine in engines:
+        await engine.open()
+    quotas = [tuple(charges(Quotas(per_day=50, per_hour=90), "number", name, count=1, now=START, zone=ZoneInfo("UTC"))) for name in "abc"]
+
+    async def accept(n: int) -> bool:
+        house = place._house(SqlStore(engines[n % 8]))
+        # each server takes them in another order
+        wanted = quotas[n % 3] + quotas[(n + 1 + n % 2) % 3]
+        try:
+            await house.store.accept(replace(house.acceptance(replace(house.message(), id=1000 + n)), charges=wanted))
+        except QuotaExceeded:
+            return False
+        return True
+
+    taken = [await asyncio.gather(*(accept(n) for n in range(start, start + 80))) for start in range(0, 240, 80)]
+    for engine in engines:
+        await engine.close()
+    accepted = [n for n, is_taken in enumerate(is_taken for part in taken for is_taken in part) if is_taken]
+    used = Counter(name for n in accepted for name in (n % 3, (n + 1 + n % 2) % 3))
+    assert max(used.values()) == 50 and len(await place.all_texts()) == 1
+    assert place.ask("SELECT count(*) FROM messages") == [(len(accepted),)]
+    told = {subject: sum(int(use.split(":")[1]) for use in uses.split()) for subject, uses in place.ask("SELECT * FROM quota_uses")}
+    assert told == {f"number {'abc'[which]} {per}": count for which, count in used.items() for per in ("hour", "day")}

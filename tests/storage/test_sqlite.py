@@ -292,6 +292,7 @@ _ACCOUNT: dict[str, Any] = {
     "trial_limit": None,
     "resend_unknown": False,
     "sticky": False,
+    "quotas": None,
 }
 
 
