@@ -71,7 +71,7 @@ async def start(settings: Settings, log: Any, opened: AsyncExitStack) -> Running
     account = await _first_account(store, folder, settings, log)
     staff = await _staff(gateway, settings, folder, account, log)
     await _keep_house(store, folder, staff, log, opened)
-    gateway.submission.on_queued = gateway.mailbox.on_queued = staff.queued
+    gateway.submission.on_queued = gateway.mailbox.on_queued = gateway.outcome.on_queued = staff.queued
     gateway.mailbox.on_cancel = gateway.pulls.cancel
     fleet.on_link, fleet.on_unlink = staff.engage, _dismisser(staff, gateway.pulls)
     teller = _tell_webhooks(gateway.webhooks, log, opened)

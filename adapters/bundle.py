@@ -22,6 +22,7 @@ from service.guesses import Guesses
 from service.habits import Habits
 from service.links import Links
 from service.mailbox import Mailbox
+from service.optouts import OptOuts
 from service.outcome import Outcome
 from service.ports import Store
 from service.pulling import Pulls
@@ -62,6 +63,7 @@ def gateway_over(store: Store, fleet: Fleet, settings: Settings, folder: DataFol
         pulls=Pulls(clock=utc_now),
         webhooks=_webhooks(store, settings, folder, key),
         enrolment=Enrolment(store=store, accounts=accounts, fleet=fleet, sealer=Sealing(key, "device"), hasher=Argon2(), clock=utc_now),
+        optouts=OptOuts(store=store),
     )
 
 

@@ -9,6 +9,7 @@ from service.enrolment import Enrolment
 from service.fleet import Fleet
 from service.links import Links
 from service.mailbox import Mailbox
+from service.optouts import OptOuts
 from service.outcome import Outcome
 from service.ports import Clock, Store
 from service.pulling import Pulls
@@ -31,6 +32,7 @@ class Gateway:
     pulls: Pulls
     """the outboxes of the devices that fetch their messages"""
     enrolment: Enrolment
+    optouts: OptOuts
     urls: list[str] = field(default_factory=list)
     """where callers reach it; empty while it listens nowhere"""
 

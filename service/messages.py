@@ -53,6 +53,8 @@ class Submit:
     """put short links in place of those in the text"""
     seal: bool = False
     """send a link to the encrypted text instead of the text"""
+    sender: str | None = None
+    """the sender code that it goes by"""
     caller_secret: str = field(default="", repr=False)
     """what the caller showed to be let in; needed to seal under an idempotency key, never stored"""
 
@@ -61,6 +63,8 @@ class Submit:
         parts = (*self.recipients, "", self.text, self.device or "", str(self.sim or ""), str(self.due or ""), str(self.validity_s or ""))
         if self.channels != (Channel.SMS,) or self.shorten or self.seal:
             parts = (*parts, *(channel.value for channel in self.channels), f"{self.shorten} {self.seal}")
+        if self.sender is not None:
+            parts = (*parts, f"by {self.sender}")
         return hashlib.sha256("\0".join(parts).encode()).digest()
 
 
@@ -103,6 +107,8 @@ class MtMessage:
     """the device may have it and has not said so: it is asked again, and no other"""
     sim: int | None = None
     """the slot that it is sent by, where known"""
+    sender: str | None = None
+    """the sender code that it goes by"""
 
     @property
     def try_guid(self) -> str:

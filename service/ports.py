@@ -18,6 +18,7 @@ from service.lifecycle import Status
 from service.links import LinkStore, ShortLink
 from service.mailbox_queries import InboxQuery, Span, Talk
 from service.messages import Accepted, DeliveryReport, MoMessage, MtMessage, Receipt, ReceivedMessage
+from service.optouts import OptOutStore, Reaction
 from service.sealed import SealedText
 
 LOOK_AT_MOST = 10_000
@@ -150,8 +151,11 @@ class MailboxStore(Protocol):
     Of another account's message, and of one that is not there, a method says the same: None, False or 0.
     """
 
-    async def received(self, message: MoMessage, account_id: int, now: datetime, *, sender: str | None = None) -> bool:
-        """Keep an incoming message; False when this very reception is kept already. `sender` is the normalised one, if not as it came.
+    async def received(
+        self, message: MoMessage, account_id: int, now: datetime, *, sender: str | None = None, reaction: Reaction | None = None
+    ) -> bool:
+        """Keep an incoming message and what comes of it; False when this very reception is kept already, of which nothing comes again.
+        `sender` is the normalised one, if not as it came.
 
         A message gets the next number of its account. Parts are kept until the last one comes, and then become one message.
         """
@@ -169,6 +173,7 @@ class MailboxStore(Protocol):
         """Queue a message that has come to a bad end for a new try, for any device unless one is wanted: how often that was done now.
 
         None when it is in no such state, or was never accepted. A late report about an earlier try changes nothing any more.
+        Raises OptedOut when its recipient may not be written to any more.
         """
         ...
 
@@ -315,7 +320,7 @@ class SearchStore(Protocol):
         ...
 
 
-class Store(KeyStore, LinkStore, MailboxStore, SearchStore, WebhookStore, EnrolmentStore, Protocol):
+class Store(KeyStore, LinkStore, MailboxStore, SearchStore, WebhookStore, EnrolmentStore, OptOutStore, Protocol):
     """Keeps everything. What a method returned from is on disk: commits are grouped, but nobody is answered before his.
 
     A method raises Unavailable when the store cannot be reached or is full (nothing was stored), and InDoubt when it went away in
@@ -326,7 +331,8 @@ class Store(KeyStore, LinkStore, MailboxStore, SearchStore, WebhookStore, Enrolm
         """Store the messages, their links and the idempotency record, count a trial: all or nothing.
 
         Returns the receipt, or for a known idempotency key the first one with `replayed`. An idempotency record lives for 24 h.
-        Raises Conflict (same key, other fingerprint), QuotaExceeded (trial used up), IdTaken.
+        Raises Conflict (same key, other fingerprint), QuotaExceeded (trial used up), IdTaken, and OptedOut when one of the recipients may
+        not be written to by what was committed before.
         """
         ...
 

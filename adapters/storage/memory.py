@@ -15,12 +15,14 @@ from adapters.storage.memory_enrolment import MemoryEnrolment
 from adapters.storage.memory_keys import MemoryKeys
 from adapters.storage.memory_links import MemoryLinks
 from adapters.storage.memory_mailbox import MemoryMailbox
+from adapters.storage.memory_optouts import is_cancelled_by
 from adapters.storage.memory_webhooks import MemoryWebhooks
 from adapters.storage.rows import check, storable, storable_or_none
 from service.errors import Conflict, IdTaken, QuotaExceeded
 from service.fleet import Device
 from service.lifecycle import Status, advance
 from service.messages import Channel, DeliveryReport, MtMessage, Receipt, ReceivedMessage, queue_of, try_of
+from service.optouts import OptOutChange
 from service.ports import Acceptance, Pin, SentQuery, Settlement
 from service.search import Wanted
 
@@ -63,6 +65,8 @@ class MemoryStore(MemoryKeys, MemoryLinks, MemoryMailbox, MemoryWebhooks, Memory
         used = self._trials[account_id] + len(acceptance.messages)
         if acceptance.trial_limit is not None and used > acceptance.trial_limit:
             raise QuotaExceeded(f"the trial allows {acceptance.trial_limit} messages")
+        for message in acceptance.messages:
+            self._check_wanted(message)
         self._keep(acceptance.messages)
         self._link(acceptance.links, acceptance.sealed)
         for pin in acceptance.pins:
@@ -260,6 +264,10 @@ class MemoryStore(MemoryKeys, MemoryLinks, MemoryMailbox, MemoryWebhooks, Memory
     async def sent(self, query: SentQuery) -> list[MtMessage]:
         newest_first = sorted(self._messages.values(), key=lambda m: m.id, reverse=True)
         return [m for m in newest_first if _is_asked_for(m, query)][: query.limit]
+
+    def _cancel_waiting(self, change: OptOutChange) -> None:
+        for message in [m for ids in self._queues.values() for m in map(self._messages.__getitem__, ids) if is_cancelled_by(change, m)]:
+            self._messages[message.id] = replace(self._leave_queue(message.id), status=Status.CANCELLED, finished=change.at)
 
     def _keep_received(self, row: ReceivedMessage) -> None:
         super()._keep_received(row)

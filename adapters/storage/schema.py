@@ -136,6 +136,7 @@ messages = Table(
     Column(
         "pinned_until", BigInteger, comment="Until when it waits for the device that its recipient is used to; null for any other message."
     ),
+    Column("sender", Text, comment="The sender code that it goes by; null for none."),
     comment="MT messages and what became of them.",
 )
 
@@ -356,6 +357,64 @@ passwords = Table(
     comment="With which a person logs in as an account.",
 )
 
+optouts = Table(
+    "optouts",
+    metadata,
+    Column("account_id", BigInteger, primary_key=True, autoincrement=False, comment="Whose messages are not wanted."),
+    Column("number", Text, primary_key=True, comment="Who does not want them."),
+    Column("code", Text, primary_key=True, comment="By which sender code; empty for all."),
+    Column("source", Text, nullable=False, comment="service.optouts.Source."),
+    Column("by", Text, nullable=False, comment="The device, the key or the person, where known."),
+    Column("at", BigInteger, nullable=False, comment="Since when."),
+    comment="Who is not written to now; each accepted message looks here.",
+    sqlite_with_rowid=False,
+)
+
+optout_history = Table(
+    "optout_history",
+    metadata,
+    Column("id", _Id, primary_key=True, comment="Given by the store, growing."),
+    Column("account_id", BigInteger, nullable=False, comment="Whose messages."),
+    Column("number", Text, nullable=False, comment="Who opted out or in."),
+    Column("code", Text, nullable=False, comment="Of which sender code; empty for all."),
+    Column("is_out", Boolean, nullable=False, comment="Whether it was out, or in again."),
+    Column("source", Text, nullable=False, comment="service.optouts.Source."),
+    Column("by", Text, nullable=False, comment="The device, the key or the person, where known."),
+    Column("at", BigInteger, nullable=False, comment="When."),
+    comment="Every change of optouts; rows are only added.",
+)
+
+replies = Table(
+    "replies",
+    metadata,
+    Column("account_id", BigInteger, primary_key=True, autoincrement=False, comment="Who answers."),
+    Column("word", Text, primary_key=True, comment="service.optouts.Word."),
+    Column("text", Text, nullable=False, comment="What."),
+    comment="What handsets are answered to words such as STOP and HELP.",
+)
+
+replied = Table(
+    "replied",
+    metadata,
+    Column("account_id", BigInteger, primary_key=True, autoincrement=False, comment="Who answered."),
+    Column("number", Text, primary_key=True, comment="Whom."),
+    Column("word", Text, primary_key=True, comment="service.optouts.Word."),
+    Column("at", BigInteger, nullable=False, comment="When last."),
+    comment="So that nobody is answered twice a day.",
+    sqlite_with_rowid=False,
+)
+
+sender_codes = Table(
+    "sender_codes",
+    metadata,
+    Column("id", _Id, primary_key=True, comment="Given by the store."),
+    Column("account_id", _Id, ForeignKey("accounts.id"), nullable=False, comment="Whose it is."),
+    Column("code", Text, nullable=False, comment="A short code or number, as messages and opt-outs name it."),
+    Column("label", Text, nullable=False, comment="What its owner calls it."),
+    Column("sims", Text, nullable=False, comment="Which devices and slots have it, as JSON; none for any device."),
+    comment="What messages go by and handsets answer to.",
+)
+
 _m = messages.c
 
 
@@ -376,6 +435,9 @@ _index("ix_messages_silent", _m.expires, where=_m.taken.is_not(None))
 # What was sent, by when and to whom: only rows that have been, so that accepting a message pays for neither.
 _index("ix_messages_sent", _m.account_id, _m.sent, _m.id, where=_m.sent.is_not(None))
 _index("ix_messages_sent_to", _m.account_id, _m.recipient, _m.sent, _m.id, where=_m.sent.is_not(None))
+Index("ix_optout_history_account", optout_history.c.account_id, optout_history.c.id)
+Index("ix_optout_history_number", optout_history.c.account_id, optout_history.c.number, optout_history.c.id)
+Index("ix_sender_codes_code", sender_codes.c.account_id, sender_codes.c.code, unique=True)
 _index("ix_messages_pinned", _m.pinned_until, where=_m.pinned_until.is_not(None))
 Index("ix_received_account", received.c.account_id, received.c.id)
 Index("ix_received_device", received.c.account_id, received.c.device, received.c.id)

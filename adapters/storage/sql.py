@@ -17,6 +17,7 @@ from adapters.storage.sql_enrolment import SqlEnrolment
 from adapters.storage.sql_keys import SqlKeys
 from adapters.storage.sql_links import SqlLinks, row_of
 from adapters.storage.sql_mailbox import SqlMailbox
+from adapters.storage.sql_optouts import SqlOptOuts
 from adapters.storage.sql_webhooks import SqlWebhooks
 from adapters.storage.transactions import LAST_ID
 from service.fleet import Device
@@ -46,7 +47,7 @@ class Engine(Protocol):
 
 
 @dataclass(kw_only=False)
-class SqlStore(SqlKeys, SqlLinks, SqlMailbox, SqlWebhooks, SqlEnrolment):
+class SqlStore(SqlKeys, SqlLinks, SqlMailbox, SqlWebhooks, SqlEnrolment, SqlOptOuts):
     """A service.ports.Store."""
 
     engine: Engine
@@ -81,7 +82,7 @@ class SqlStore(SqlKeys, SqlLinks, SqlMailbox, SqlWebhooks, SqlEnrolment):
         return rows.counted(receipt, used) if first is None else rows.receipt_of_json(first, used)
 
     async def keep_refused(self, message: MtMessage) -> None:
-        await self.engine.write("accept", (rows.row_of(message),), message.account_id, None, None)
+        await self.engine.write("keep_refused", rows.row_of(message))
 
     async def exists(self, id: int) -> bool:
         # asked of the writing side: after InDoubt only that knows that the lost transaction has ended

@@ -84,10 +84,12 @@ def _all(dialect: str) -> Mapping[str, Executable]:
         **_receiving(upsert),
         **_owning(upsert),
     }
-    from adapters.storage import statements_limits, statements_mailbox, statements_search  # they use the words of this file
+    # they use the words of this file
+    from adapters.storage import statements_limits, statements_mailbox, statements_optouts, statements_search
 
     always |= {**statements_limits.statements(), **linking(), **statements_keys.statements(upsert), **statements_mailbox.statements(upsert)}
     always |= {**statements_search.statements(upsert, dialect), **statements_enrolment.statements(upsert)}
+    always |= statements_optouts.statements(upsert, dialect)
     return {**always, **_asking(upsert, dialect), **statements_webhooks.statements()}
 
 

@@ -20,10 +20,12 @@ from adapters.storage import (
     transactions_keys,
     transactions_links,
     transactions_mailbox,
+    transactions_optouts,
     transactions_search,
     transactions_webhooks,
 )
-from service.errors import Conflict, QuotaExceeded
+from adapters.storage.transactions_optouts import insert_wanted
+from service.errors import Conflict, OptedOut, QuotaExceeded
 
 Row = tuple[Any, ...]
 Parameters = dict[str, Any] | Row
@@ -44,10 +46,17 @@ class Again(Exception):
     """Another transaction came in between; from the start, please."""
 
 
-def accept(rows: Sequence[Row], account_id: int, trial_limit: int | None, idempotency: tuple[str, bytes, str, int] | None) -> Transaction:
+def accept(
+    rows: Sequence[Row],
+    account_id: int,
+    trial_limit: int | None,
+    idempotency: tuple[str, bytes, str, int] | None,
+    insert: Callable[[Sequence[Row]], Transaction] = insert_wanted,
+) -> Transaction:
     """Returns (the first receipt if this is a repetition, messages that the trial has used).
 
-    `idempotency` is the key, the fingerprint, the receipt to keep, and the time.
+    `idempotency` is the key, the fingerprint, the receipt to keep, and the time. `insert` keeps all rows and returns None, or
+    keeps none and returns who has opted out: an engine may have its own way.
     """
     record: dict[str, Any] = {}
     if idempotency:
@@ -65,7 +74,11 @@ def accept(rows: Sequence[Row], account_id: int, trial_limit: int | None, idempo
         if not counted:
             raise QuotaExceeded(f"the trial allows {trial_limit} messages")
         used = counted[0][0]
-    yield "insert_messages", rows
+    barred = yield from insert(rows)
+    if barred is not None:
+        if trial_limit is not None:
+            yield "count_trial", [{"account_id": account_id, "count": -len(rows), "most": trial_limit}]
+        raise OptedOut(barred)
     if idempotency:
         [kept] = yield "remember", [{**record, "trial_sent": used}]
         if not kept:
@@ -205,7 +218,8 @@ OPERATIONS: Mapping[str, Callable[..., Transaction]] = {
     **transactions_webhooks.OPERATIONS,
     **transactions_search.OPERATIONS,
     **transactions_enrolment.OPERATIONS,
+    **transactions_optouts.OPERATIONS,
 }
 
-MAY_INTERLEAVE = frozenset({"accept", "settle", "report", "receive", "tell"})
+MAY_INTERLEAVE = frozenset({"accept", "settle", "report", "receive", "tell", "keep_refused"})
 """Those whose every statement may run between the statements of others in one batch."""
