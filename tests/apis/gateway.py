@@ -24,6 +24,7 @@ from service.gateway import Gateway
 from service.links import Links
 from service.mailbox import Mailbox
 from service.messages import MtMessage
+from service.optouts import OptOuts
 from service.outcome import Outcome
 from service.ports import SentQuery
 from service.pulling import Pulls
@@ -64,6 +65,7 @@ class MemoryGateway:
             enrolment=Enrolment(
                 store=self.store, accounts=accounts, fleet=self.fleet, sealer=OpenSealer(), hasher=QuickHasher(), clock=self.clock
             ),
+            optouts=OptOuts(store=self.store),
         )
         self.api: Api = build(self.gateway, settings)
         self.door = FrontDoor([self.api], log=self.log, clock=Clock())

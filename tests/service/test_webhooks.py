@@ -28,6 +28,7 @@ from service.lifecycle import Status
 from service.links import Links
 from service.mailbox import Mailbox
 from service.messages import DeliveryReport, MoMessage
+from service.optouts import OptOuts
 from service.outcome import Outcome
 from service.ports import Settlement
 from service.pulling import Pulls
@@ -65,6 +66,7 @@ class House:
             outcome=Outcome(store=self.store, fleet=self.fleet, dispatch=dispatch, clock=now),
             pulls=Pulls(clock=now),
             enrolment=Enrolment(store=self.store, accounts=accounts, fleet=self.fleet, sealer=sealer, hasher=QuickHasher(), clock=now),
+            optouts=OptOuts(store=self.store),
         )
 
     async def open(self) -> House:

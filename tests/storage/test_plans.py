@@ -53,6 +53,8 @@ INDEX = {
     "sent_one": "pk_messages",
     "exists": "pk_messages",
     "remembered": "pk_idempotency",
+    "opted_out": "pk_optouts",
+    "cancel_waiting_for": "ix_messages_expiring",
     "forget": "ix_idempotency_created",
     "count_trial": "pk_accounts",
     "find_key": "uq_api_keys_digest",
@@ -158,6 +160,8 @@ def _parameters(statement: Statement) -> list[Any]:
         "pattern",
         "number",
         "code",
+        "recipient",
+        "sender",
     }
     values = {name: "d" if name in texts else 7 for name in statement.parameters}
     return [{**values, **_ODD, **statement.constants}[name] for name in statement.parameters]
@@ -202,7 +206,9 @@ def test_sqlite_searches_by_the_index(sqlite_plan: Plan, name: str) -> None:
     plan = sqlite_plan(name)
     # SQLite has no name for its row number and makes up names for unnamed constraints
     expected = "INTEGER PRIMARY KEY" if INDEX[name] in ("pk_messages", "pk_accounts") else INDEX[name]
-    primary = dict.fromkeys(("pk_idempotency", "pk_tokens", "pk_links", "pk_sealed", "pk_enrolments", "pk_device_secrets"), "PRIMARY KEY")
+    primary = dict.fromkeys(
+        ("pk_idempotency", "pk_tokens", "pk_links", "pk_sealed", "pk_enrolments", "pk_device_secrets", "pk_optouts"), "PRIMARY KEY"
+    )
     expected = {**primary, "uq_api_keys_digest": "sqlite_autoindex_api_keys_1"}.get(expected, expected)
     assert expected in plan
     assert "TEMP B-TREE" not in plan
