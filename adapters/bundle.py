@@ -14,6 +14,7 @@ from adapters.reactor import utc_now
 from adapters.sealing import Sealing, secret_key
 from adapters.settings import Settings
 from service.accounts import Accounts
+from service.campaigns import Campaigns
 from service.dispatch import Dispatch
 from service.enrolment import Enrolment
 from service.fleet import Fleet
@@ -64,6 +65,7 @@ def gateway_over(store: Store, fleet: Fleet, settings: Settings, folder: DataFol
         webhooks=_webhooks(store, settings, folder, key),
         enrolment=Enrolment(store=store, accounts=accounts, fleet=fleet, sealer=Sealing(key, "device"), hasher=Argon2(), clock=utc_now),
         optouts=OptOuts(store=store),
+        campaigns=Campaigns(store=store, clock=utc_now),
     )
 
 

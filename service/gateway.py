@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from service.accounts import Accounts
+from service.campaigns import Campaigns
 from service.enrolment import Enrolment
 from service.fleet import Fleet
 from service.links import Links
@@ -33,6 +34,7 @@ class Gateway:
     """the outboxes of the devices that fetch their messages"""
     enrolment: Enrolment
     optouts: OptOuts
+    campaigns: Campaigns
     urls: list[str] = field(default_factory=list)
     """where callers reach it; empty while it listens nowhere"""
 

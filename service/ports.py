@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Protocol
 
 from service.accounts import Account, KeyStore
+from service.campaigns import CampaignStore
 from service.events import Attempt, Delivery, DeliveryState, Event, Patience, Webhook
 from service.fleet import Device
 from service.invitations import EnrolmentStore
@@ -320,7 +321,7 @@ class SearchStore(Protocol):
         ...
 
 
-class Store(KeyStore, LinkStore, MailboxStore, SearchStore, WebhookStore, EnrolmentStore, OptOutStore, Protocol):
+class Store(KeyStore, LinkStore, MailboxStore, SearchStore, WebhookStore, EnrolmentStore, OptOutStore, CampaignStore, Protocol):
     """Keeps everything. What a method returned from is on disk: commits are grouped, but nobody is answered before his.
 
     A method raises Unavailable when the store cannot be reached or is full (nothing was stored), and InDoubt when it went away in

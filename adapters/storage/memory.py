@@ -11,10 +11,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from adapters.storage.memory_audience import MemoryAudience
 from adapters.storage.memory_enrolment import MemoryEnrolment
 from adapters.storage.memory_keys import MemoryKeys
 from adapters.storage.memory_links import MemoryLinks
-from adapters.storage.memory_mailbox import MemoryMailbox
 from adapters.storage.memory_optouts import is_cancelled_by
 from adapters.storage.memory_webhooks import MemoryWebhooks
 from adapters.storage.rows import check, storable, storable_or_none
@@ -37,7 +37,7 @@ class _Lease:
 
 
 @dataclass
-class MemoryStore(MemoryKeys, MemoryLinks, MemoryMailbox, MemoryWebhooks, MemoryEnrolment):
+class MemoryStore(MemoryKeys, MemoryLinks, MemoryAudience, MemoryWebhooks, MemoryEnrolment):
     """A service.ports.Store."""
 
     _leases: dict[int, _Lease] = field(default_factory=dict)

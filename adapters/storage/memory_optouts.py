@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from service.audience import SenderCode
 from service.lifecycle import Status, advance
 from service.messages import Ids, MtMessage
 from service.optouts import API, EVERYTHING, REPLY_EVERY, OptOut, OptOutChange, Reaction, Word
@@ -22,7 +21,6 @@ class MemoryOptOuts:
     _history: list[OptOutChange] = field(default_factory=list)
     _replies: dict[tuple[int, Word], str] = field(default_factory=dict)
     _replied: dict[tuple[int, str, Word], datetime] = field(default_factory=dict)
-    _codes: dict[tuple[int, str], SenderCode] = field(default_factory=dict)
     _reply_ids: Ids = field(default_factory=Ids)
 
     async def change_optouts(self, changes: Sequence[OptOutChange]) -> int:
@@ -68,18 +66,6 @@ class MemoryOptOuts:
 
     async def replies(self, account_id: int) -> dict[Word, str]:
         return {word: text for (owner, word), text in self._replies.items() if owner == account_id and text}
-
-    async def sender_codes(self, account_id: int) -> list[SenderCode]:
-        return [code for code in self._codes.values() if code.account_id == account_id]
-
-    async def save_sender_code(self, code: SenderCode) -> SenderCode:
-        known = self._codes.get((code.account_id, code.code))
-        made = replace(code, id=known.id if known else max((each.id for each in self._codes.values()), default=0) + 1)
-        self._codes[code.account_id, code.code] = made
-        return made
-
-    async def remove_sender_code(self, account_id: int, code: str) -> bool:
-        return self._codes.pop((account_id, code), None) is not None
 
     def _reply_of(self, reaction: Reaction, now: datetime) -> MtMessage | None:
         """What is to be kept; None when that number has been answered lately."""

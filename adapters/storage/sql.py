@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from adapters.storage import rows
 from adapters.storage.rows import ms, ms_or_none, storable, storable_or_none
 from adapters.storage.search_terms import Grammar
+from adapters.storage.sql_audience import SqlAudience
 from adapters.storage.sql_enrolment import SqlEnrolment
 from adapters.storage.sql_keys import SqlKeys
 from adapters.storage.sql_links import SqlLinks, row_of
@@ -47,7 +48,7 @@ class Engine(Protocol):
 
 
 @dataclass(kw_only=False)
-class SqlStore(SqlKeys, SqlLinks, SqlMailbox, SqlWebhooks, SqlEnrolment, SqlOptOuts):
+class SqlStore(SqlKeys, SqlLinks, SqlMailbox, SqlWebhooks, SqlEnrolment, SqlOptOuts, SqlAudience):
     """A service.ports.Store."""
 
     engine: Engine

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -10,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from adapters.storage import rows
 from adapters.storage.rows import ms, when
-from service.audience import SenderCode
 from service.messages import Ids
 from service.optouts import REPLY_EVERY, OptOut, OptOutChange, Reaction, Source, Word
 
@@ -52,16 +50,6 @@ class SqlOptOuts:
         found = await self.engine.read("ask", "replies", {"account_id": account_id})
         return {Word(word): text for word, text in found if text}
 
-    async def sender_codes(self, account_id: int) -> list[SenderCode]:
-        return [_code_of(row) for row in await self.engine.read("ask", "sender_codes", {"account_id": account_id})]
-
-    async def save_sender_code(self, code: SenderCode) -> SenderCode:
-        row = {"account_id": code.account_id, "code": code.code, "label": code.label, "sims": json.dumps(code.sims)}
-        return replace(code, id=(await self.engine.write("ask", "save_sender_code", row))[0][0])
-
-    async def remove_sender_code(self, account_id: int, code: str) -> bool:
-        return bool(await self.engine.write("ask", "remove_sender_code", {"account_id": account_id, "code": code}))
-
 
 def reacted(reaction: Reaction | None, ids: Ids, now: datetime) -> Reacted | None:
     """As transactions_optouts.react takes it, the answer under an id of its own."""
@@ -89,8 +77,3 @@ def _change_of(row: Sequence[Any]) -> OptOutChange:
     id, account_id, number, code, is_out, source, by, at = row
     known = {"id": id, "account_id": account_id, "number": number, "code": code, "by": by}
     return OptOutChange(**known, is_out=bool(is_out), source=Source(source), at=when(at))
-
-
-def _code_of(row: Sequence[Any]) -> SenderCode:
-    id, account_id, code, label, sims = row
-    return SenderCode(id=id, account_id=account_id, code=code, label=label, sims=tuple((device, slot) for device, slot in json.loads(sims)))

@@ -85,11 +85,11 @@ def _all(dialect: str) -> Mapping[str, Executable]:
         **_owning(upsert),
     }
     # they use the words of this file
-    from adapters.storage import statements_limits, statements_mailbox, statements_optouts, statements_search
+    from adapters.storage import statements_audience, statements_limits, statements_mailbox, statements_optouts, statements_search
 
     always |= {**statements_limits.statements(), **linking(), **statements_keys.statements(upsert), **statements_mailbox.statements(upsert)}
     always |= {**statements_search.statements(upsert, dialect), **statements_enrolment.statements(upsert)}
-    always |= statements_optouts.statements(upsert, dialect)
+    always |= {**statements_optouts.statements(upsert, dialect), **statements_audience.statements(upsert, dialect)}
     return {**always, **_asking(upsert, dialect), **statements_webhooks.statements()}
 
 

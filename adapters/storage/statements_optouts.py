@@ -31,7 +31,7 @@ _o, _h = schema.optouts.c, schema.optout_history.c
 
 
 def statements(upsert: Any, dialect: str) -> dict[str, Executable]:
-    return {**_ledger(upsert, dialect), **_history(), **_replying(upsert), **_codes(upsert)}
+    return {**_ledger(upsert, dialect), **_history(), **_replying(upsert)}
 
 
 def _one() -> list[ColumnElement[bool]]:
@@ -93,18 +93,4 @@ def _replying(upsert: Any) -> dict[str, Executable]:
             set_={"at": note.excluded["at"]},
             where=replied.c["at"] <= _p("before", replied.c["at"]),
         ).returning(replied.c.word),
-    }
-
-
-def _codes(upsert: Any) -> dict[str, Executable]:
-    codes = schema.sender_codes
-    c, save = codes.c, upsert(codes).values({c.name: _p(c.name, c) for c in codes.c if c.name != "id"})
-    return {
-        "sender_codes": select(codes).where(c.account_id == _p("account_id", c.account_id)).order_by(c.id),
-        "save_sender_code": save.on_conflict_do_update(
-            index_elements=[c.account_id, c.code], set_={"label": save.excluded.label, "sims": save.excluded.sims}
-        ).returning(c.id),
-        "remove_sender_code": delete(codes)
-        .where(c.account_id == _p("account_id", c.account_id), c.code == _p("code", c.code))
-        .returning(c.id),
     }

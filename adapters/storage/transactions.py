@@ -16,6 +16,7 @@ from operator import itemgetter
 from typing import Any
 
 from adapters.storage import (
+    transactions_audience,
     transactions_enrolment,
     transactions_keys,
     transactions_links,
@@ -219,6 +220,7 @@ OPERATIONS: Mapping[str, Callable[..., Transaction]] = {
     **transactions_search.OPERATIONS,
     **transactions_enrolment.OPERATIONS,
     **transactions_optouts.OPERATIONS,
+    **transactions_audience.OPERATIONS,
 }
 
 MAY_INTERLEAVE = frozenset({"accept", "settle", "report", "receive", "tell", "keep_refused"})

@@ -17,6 +17,7 @@ from adapters.call import Api
 from adapters.storage.memory import MemoryStore
 from adapters.web import FrontDoor
 from service.accounts import ALL_SCOPES, Account, Accounts, ApiKey, Scope, digest_of
+from service.campaigns import Campaigns
 from service.dispatch import Dispatch
 from service.enrolment import Enrolment
 from service.fleet import Device, Fleet
@@ -66,6 +67,7 @@ class MemoryGateway:
                 store=self.store, accounts=accounts, fleet=self.fleet, sealer=OpenSealer(), hasher=QuickHasher(), clock=self.clock
             ),
             optouts=OptOuts(store=self.store),
+            campaigns=Campaigns(store=self.store, clock=self.clock),
         )
         self.api: Api = build(self.gateway, settings)
         self.door = FrontDoor([self.api], log=self.log, clock=Clock())
