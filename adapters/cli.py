@@ -12,6 +12,7 @@ import click
 
 from adapters import settings as setting
 from adapters.cli_accounts import accounts, devices, inbox, log, send
+from adapters.cli_audience import audience, campaigns
 from adapters.cli_enrolment import code, password, token
 from adapters.cli_keys import keys, oauth
 from adapters.cli_optouts import optouts
@@ -90,5 +91,5 @@ def _read(config: Path | None, flags: dict[str, Any]) -> Settings:
 accounts.add_command(password)
 for _command in (add_phone, remove, token, code):
     devices.add_command(_command)
-for _command in (accounts, keys, oauth, devices, whatsapp, webhooks, optouts, send, log, inbox, tls):
+for _command in (accounts, keys, oauth, devices, whatsapp, webhooks, optouts, audience, campaigns, send, log, inbox, tls):
     dragoman.add_command(_command)

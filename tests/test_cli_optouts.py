@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import io
 import json
 from pathlib import Path
 
@@ -23,15 +24,15 @@ from tests.fakes import RecordingLog, on_the_loop
 class Desk:
     """An operator beside a running gateway with the account `default`."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.at = folder, MemoryGateway(health.api)
+    def __init__(self, folder: Path, noun: str = "optouts") -> None:
+        self.folder, self.noun, self.at = folder, noun, MemoryGateway(health.api)
 
     async def run(self, *line: str) -> Result:
         if await self.at.store.find_account("default") is None:
             await self.at.store.create_account(Account(id=0, name="default", default_country="BE"))
         stop = await control.listen(self.folder, self.at.gateway, log=RecordingLog())
         try:
-            arguments = ["optouts", *line, "--data", str(self.folder)]
+            arguments = [self.noun, *line, "--data", str(self.folder)]
             return await asyncio.to_thread(CliRunner().invoke, dragoman, arguments)
         finally:
             await stop()
@@ -95,8 +96,6 @@ _CELL = st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\0\r")
 
 @given(rows=st.lists(st.lists(_CELL, min_size=1, max_size=3), max_size=20))
 def test_whatever_a_csv_file_holds_its_first_cells_are_read(rows: list[list[str]]) -> None:
-    import io
-
     written = io.StringIO(newline="")
     csv.writer(written).writerows([["number"], *rows])
     written.seek(0)
@@ -105,7 +104,5 @@ def test_whatever_a_csv_file_holds_its_first_cells_are_read(rows: list[list[str]
 
 
 def test_a_long_file_comes_in_portions() -> None:
-    import io
-
     lines = io.StringIO("\n".join(str(10**9 + i) for i in range(2 * PORTION + 1)))
     assert [len(portion) for portion in _portions(lines)] == [PORTION, PORTION, 1]
