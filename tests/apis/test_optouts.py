@@ -26,7 +26,7 @@ async def test_after_a_stop_the_caller_is_refused_and_a_row_is_kept() -> None:
     result = json.loads(answer.body)["result"]
     assert (answer.status, result["error"]) == (400, "recipient_opted_out")
     assert NUMBER in result["message"]
-    [reply, refused] = await at.rows(account.id)
+    [reply, refused] = sorted(await at.rows(account.id), key=lambda row: row.api)
     assert (reply.text, reply.recipient, reply.api) == ("Bye.", NUMBER, "reply")
     assert (refused.recipient, refused.refusal, refused.guid) == (NUMBER, "opted_out", result["id"])
     assert woken == [(account.id, driver.device.id)]
