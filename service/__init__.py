@@ -17,6 +17,8 @@ account     who owns keys, devices and messages.  key: a secret that speaks for 
 word        a run of letters and digits, without case and accents: what texts are searched by.
 invitation  what lets a phone join an account: a private token for many, a code for one.  enrolment: its joining.
 receipt     what a caller is told once its submit is on disk; the same submit repeated under one idempotency key gets it again.
+opt-out     somebody's word that he is not to be written to, by an account or one of its sender codes. ledger: all of them.
+sender code a short code or number that messages go by and handsets answer to.  campaign: one text to all who are subscribed to one.
 webhook     a URL that wants to be told.  event: what it is told of.  delivery: one event on its way to one webhook.
 dead letter a delivery that was given up; it is kept for a while and can be replayed.
 """
