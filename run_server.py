@@ -28,6 +28,7 @@ from adapters.storage import open_store
 from adapters.web import FrontDoor, Limits
 from adapters.webhook_worker import WebhookWorker
 from service.accounts import Account, ApiKey, digest_of, new_secret
+from service.campaigns import Campaigns
 from service.errors import NotFound, SealBroken, Unavailable
 from service.fleet import Device, Fleet
 from service.gateway import Gateway
@@ -42,6 +43,9 @@ NOTE_USED_S = 20.0
 LOOK_FOR_SILENCE_S = 10.0
 NOTED_AT_ONCE = 100
 """devices that are noted in one commit"""
+CAMPAIGN_S = 1.0
+CAMPAIGN_PAUSE_S = 0.02
+"""between portions, so that whoever wants to write comes in between"""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -74,7 +78,7 @@ async def start(settings: Settings, log: Any, opened: AsyncExitStack) -> Running
     account = await _first_account(store, folder, settings, log)
     staff = await _staff(gateway, settings, folder, account, log)
     await _keep_house(store, folder, staff, log, opened)
-    gateway.submission.on_queued = gateway.mailbox.on_queued = staff.queued
+    gateway.submission.on_queued = gateway.mailbox.on_queued = gateway.outcome.on_queued = gateway.campaigns.on_queued = staff.queued
     gateway.mailbox.on_cancel = gateway.pulls.cancel
     fleet.on_link, fleet.on_unlink = staff.engage, _dismisser(staff, gateway.pulls)
     teller = _tell_webhooks(gateway.webhooks, log, opened)
@@ -94,6 +98,8 @@ async def start(settings: Settings, log: Any, opened: AsyncExitStack) -> Running
     opened.callback(noting.cancel)
     looking = asyncio.create_task(reactor.every(LOOK_FOR_SILENCE_S, lambda: look_for_silence(gateway.pulls, fleet), log))
     opened.callback(looking.cancel)
+    campaigning = asyncio.create_task(reactor.every(CAMPAIGN_S, lambda: _campaign(gateway.campaigns), log))
+    opened.callback(campaigning.cancel)
     opened.push_async_callback(await control.listen(folder.path, gateway, log=log))
     urls = await _listen(settings, gateway, log, opened)
     gateway.urls.extend([settings.public_url] if settings.public_url else urls)
@@ -213,6 +219,13 @@ async def look_for_silence(pulls: Pulls, fleet: Fleet) -> None:
     for begin in range(0, len(due), NOTED_AT_ONCE):
         some = due[begin : begin + NOTED_AT_ONCE]
         await asyncio.gather(*(fleet.note(id, **{SEEN: seen.isoformat(timespec="seconds")}) for id, seen in some))
+
+
+async def _campaign(campaigns: Campaigns) -> None:
+    is_running = True
+    while is_running:
+        is_running = await campaigns.step()
+        await asyncio.sleep(CAMPAIGN_PAUSE_S)
 
 
 def _simulated(settings: Settings, folder: DataFolder, fleet: Fleet, account: Account) -> Iterator[Device]:

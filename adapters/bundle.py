@@ -14,6 +14,7 @@ from adapters.reactor import utc_now
 from adapters.sealing import Sealing, secret_key
 from adapters.settings import Settings
 from service.accounts import Accounts
+from service.campaigns import Campaigns
 from service.dispatch import Dispatch
 from service.enrolment import Enrolment
 from service.fleet import Fleet
@@ -22,6 +23,7 @@ from service.guesses import Guesses
 from service.habits import Habits
 from service.links import Links
 from service.mailbox import Mailbox
+from service.optouts import OptOuts
 from service.outcome import Outcome
 from service.ports import Store
 from service.pulling import Pulls
@@ -62,6 +64,8 @@ def gateway_over(store: Store, fleet: Fleet, settings: Settings, folder: DataFol
         pulls=Pulls(clock=utc_now),
         webhooks=_webhooks(store, fleet, settings, folder, key),
         enrolment=Enrolment(store=store, accounts=accounts, fleet=fleet, sealer=Sealing(key, "device"), hasher=Argon2(), clock=utc_now),
+        optouts=OptOuts(store=store),
+        campaigns=Campaigns(store=store, clock=utc_now),
     )
 
 

@@ -12,8 +12,10 @@ import click
 
 from adapters import settings as setting
 from adapters.cli_accounts import accounts, devices, inbox, log, send
+from adapters.cli_audience import audience, campaigns
 from adapters.cli_enrolment import code, password, token
 from adapters.cli_keys import keys, oauth
+from adapters.cli_optouts import optouts
 from adapters.cli_phones import add_phone, remove
 from adapters.cli_tls import tls
 from adapters.cli_webhooks import webhooks
@@ -89,5 +91,5 @@ def _read(config: Path | None, flags: dict[str, Any]) -> Settings:
 accounts.add_command(password)
 for _command in (add_phone, remove, token, code):
     devices.add_command(_command)
-for _command in (accounts, keys, oauth, devices, whatsapp, webhooks, send, log, inbox, tls):
+for _command in (accounts, keys, oauth, devices, whatsapp, webhooks, optouts, audience, campaigns, send, log, inbox, tls):
     dragoman.add_command(_command)

@@ -20,6 +20,8 @@ word        a run of letters and digits, without case and accents: what texts ar
 grant       a secret that a program has got for a while, to do some of what its key or its password lets it do.
 invitation  what lets a phone join an account: a private token for many, a code for one.  enrolment: its joining.
 receipt     what a caller is told once its submit is on disk; the same submit repeated under one idempotency key gets it again.
+opt-out     somebody's word that he is not to be written to, by an account or one of its sender codes. ledger: all of them.
+sender code a short code or number that messages go by and handsets answer to.  campaign: one text to all who are subscribed to one.
 webhook     a URL that wants to be told.  event: what it is told of.  delivery: one event on its way to one webhook.
 dead letter a delivery that was given up; it is kept for a while and can be replayed.
 """

@@ -121,6 +121,12 @@ class OptedOut(Refused):
 
     kind = "opted_out"
 
+    def __init__(self, recipient: str) -> None:
+        super().__init__(f"the recipient {recipient} has opted out")
+        self.recipient = recipient
+        self.args = (recipient,)
+        """what it is made of again where it comes from another process"""
+
 
 class QuotaExceeded(Refused):
     """A limit is reached. `retry_after_s` is None when waiting does not help.

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from service.accounts import Accounts
+from service.campaigns import Campaigns
 from service.enrolment import Enrolment
 from service.fleet import Fleet
 from service.links import Links
 from service.mailbox import Mailbox
+from service.optouts import OptOuts
 from service.outcome import Outcome
 from service.ports import Clock, Store
 from service.pulling import Pulls
@@ -31,6 +33,8 @@ class Gateway:
     pulls: Pulls
     """the outboxes of the devices that fetch their messages"""
     enrolment: Enrolment
+    optouts: OptOuts
+    campaigns: Campaigns
     urls: list[str] = field(default_factory=list)
     """where callers reach it; empty while it listens nowhere"""
 

@@ -61,6 +61,8 @@ class Submit:
     """what the API puts behind the text by itself, so that a repetition may come without it"""
     number_per_day: int | None = None
     """how many messages a day the API takes for one such number where its account says nothing"""
+    sender: str | None = None
+    """the sender code that it goes by"""
     caller_secret: str = field(default="", repr=False)
     """what the caller showed to be let in; needed to seal under an idempotency key, never stored"""
 
@@ -69,6 +71,8 @@ class Submit:
         parts = (*self.recipients, "", self.text, self.device or "", str(self.sim or ""), str(self.due or ""), str(self.validity_s or ""))
         if self.channels != (Channel.SMS,) or self.shorten or self.seal:
             parts = (*parts, *(channel.value for channel in self.channels), f"{self.shorten} {self.seal}")
+        if self.sender is not None:
+            parts = (*parts, f"by {self.sender}")
         return hashlib.sha256("\0".join(parts).encode()).digest()
 
 
@@ -113,6 +117,8 @@ class MtMessage:
     """the slot that it is sent by, where known"""
     failures: int = 0
     """how often a device said that it could not send it, since it was last asked for"""
+    sender: str | None = None
+    """the sender code that it goes by"""
 
     @property
     def try_guid(self) -> str:

@@ -14,6 +14,7 @@ from service.errors import NotFound
 from service.fleet import Fleet
 from service.messages import DeliveryReport, MoMessage, try_of
 from service.numbers import MOST_CHARACTERS, normalise_sender
+from service.optouts import reaction_to
 from service.ports import Clock, Store
 
 PARTS_WAIT = timedelta(minutes=10)
@@ -30,6 +31,8 @@ class Outcome:
     clock: Clock
     on_unknown: Callable[[DeliveryReport], None] = lambda report: None
     """told of a report about a message that we do not know"""
+    on_queued: Callable[[int, str | None], None] = lambda account_id, device: None
+    """told of each automatic answer: the account, and the device that is to send it"""
 
     async def report(self, report: DeliveryReport) -> None:
         """Returns once it is on disk. A report may overtake the answer to its own submit; then it waits for that.
@@ -57,12 +60,17 @@ class Outcome:
     async def received(self, message: MoMessage) -> None:
         """Returns once it is on disk, and only then may the driver tell its device so. A redelivery is as good as a first delivery.
 
+        What is a word of service.optouts is obeyed in the same transaction.
         Raises NotFound when the device is no account's: nothing is kept, so the device must keep it.
         """
         account = await self._owner(message.device)
         sender = normalise_sender(message.sender, account.default_country)[:MOST_CHARACTERS]
         told = replace(message, received=self._by_its_own_clock(message, account))
-        await self.store.received(told, account.id, self.clock(), sender=sender)
+        now = self.clock()
+        reaction = await reaction_to(self.store, message, account, sender, now)
+        await self.store.received(told, account.id, now, sender=sender, reaction=reaction)
+        if reaction and reaction.reply:
+            self.on_queued(account.id, message.device)
 
     def online(self, device: str, is_online: bool) -> None:
         self.fleet.online(device, is_online, self.clock())

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Protocol
 
 from service.accounts import Account, KeyStore
+from service.campaigns import CampaignStore
 from service.events import Attempt, Delivery, DeliveryState, Event, Patience, Webhook
 from service.fleet import Device
 from service.grants import GrantStore
@@ -19,6 +20,7 @@ from service.lifecycle import Status
 from service.links import LinkStore, ShortLink
 from service.mailbox_queries import InboxQuery, Span, Talk
 from service.messages import Accepted, DeliveryReport, FirstInLane, MoMessage, MtMessage, Receipt, ReceivedMessage
+from service.optouts import OptOutStore, Reaction
 from service.quotas import Charge
 from service.sealed import SealedText
 from service.submits import SubmitStore
@@ -157,8 +159,11 @@ class MailboxStore(Protocol):
     Of another account's message, and of one that is not there, a method says the same: None, False or 0.
     """
 
-    async def received(self, message: MoMessage, account_id: int, now: datetime, *, sender: str | None = None) -> bool:
-        """Keep an incoming message; False when this very reception is kept already. `sender` is the normalised one, if not as it came.
+    async def received(
+        self, message: MoMessage, account_id: int, now: datetime, *, sender: str | None = None, reaction: Reaction | None = None
+    ) -> bool:
+        """Keep an incoming message and what comes of it; False when this very reception is kept already, of which nothing comes again.
+        `sender` is the normalised one, if not as it came.
 
         A message gets the next number of its account. Parts are kept until the last one comes, and then become one message.
         """
@@ -176,6 +181,7 @@ class MailboxStore(Protocol):
         """Queue a message that has come to a bad end for a new try, for any device unless one is wanted: how often that was done now.
 
         None when it is in no such state, or was never accepted. A late report about an earlier try changes nothing any more.
+        Raises OptedOut when its recipient may not be written to any more.
         """
         ...
 
@@ -322,7 +328,19 @@ class SearchStore(Protocol):
         ...
 
 
-class Store(KeyStore, GrantStore, LinkStore, MailboxStore, SearchStore, SubmitStore, WebhookStore, EnrolmentStore, Protocol):
+class Store(
+    KeyStore,
+    GrantStore,
+    LinkStore,
+    MailboxStore,
+    SearchStore,
+    SubmitStore,
+    WebhookStore,
+    EnrolmentStore,
+    OptOutStore,
+    CampaignStore,
+    Protocol,
+):
     """Keeps everything. What a method returned from is on disk: commits are grouped, but nobody is answered before his.
 
     A method raises Unavailable when the store cannot be reached or is full (nothing was stored), and InDoubt when it went away in
@@ -333,8 +351,9 @@ class Store(KeyStore, GrantStore, LinkStore, MailboxStore, SearchStore, SubmitSt
         """Store the messages, their links and the idempotency record, count a trial and the quotas: all or nothing.
 
         Returns the receipt, or for a known idempotency key the first one with `replayed`. An idempotency record lives for 24 h.
-        Raises Conflict (same key, other fingerprint; or another submit of this name), QuotaExceeded (trial or a quota used up), IdTaken.
-        Whoever else accepts at the same time, no quota is ever passed.
+        Raises Conflict (same key, other fingerprint; or another submit of this name), QuotaExceeded (trial or a quota used up), IdTaken,
+        and OptedOut when one of the recipients may not be written to by what was committed before. Whoever else accepts at the same time,
+        no quota is ever passed.
         """
         ...
 

@@ -68,7 +68,7 @@ class Submission:
         # whoever has logged in by a password has no key
         if not isinstance(refused, _KEPT) or not self._may_keep(principal.key.id or -principal.account.id, now):
             return refused
-        recipient = refused.recipient if isinstance(refused, InvalidRecipient) else (submit.recipients or ("",))[0]
+        recipient = refused.recipient if isinstance(refused, InvalidRecipient | OptedOut) else (submit.recipients or ("",))[0]
         id, guid = self.ids.new(now)
         row = MtMessage(
             id=id,
@@ -221,6 +221,7 @@ class Submission:
                     # a SIM slot means nothing to WhatsApp
                     wanted_sim=submit.sim if channel is Channel.SMS else None,
                     channel=channel,
+                    sender=submit.sender,
                 )
             )
         return tuple(made)

@@ -11,10 +11,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from adapters.storage.memory_audience import MemoryAudience
 from adapters.storage.memory_enrolment import MemoryEnrolment
 from adapters.storage.memory_keys import MemoryKeys
 from adapters.storage.memory_links import MemoryLinks
-from adapters.storage.memory_mailbox import MemoryMailbox
+from adapters.storage.memory_optouts import is_cancelled_by
 from adapters.storage.memory_submits import MemorySubmits
 from adapters.storage.memory_webhooks import MemoryWebhooks
 from adapters.storage.rows import charge_row, check, ms, storable, storable_or_none
@@ -23,6 +24,7 @@ from service.errors import Conflict, IdTaken, QuotaExceeded
 from service.fleet import Device
 from service.lifecycle import Status, advance
 from service.messages import Channel, DeliveryReport, FirstInLane, MtMessage, Receipt, ReceivedMessage, first_in_lane, queue_of, try_of
+from service.optouts import OptOutChange
 from service.ports import Acceptance, Pin, SentQuery, Settlement
 from service.search import Wanted
 
@@ -37,7 +39,7 @@ class _Lease:
 
 
 @dataclass
-class MemoryStore(MemoryKeys, MemoryLinks, MemoryMailbox, MemorySubmits, MemoryWebhooks, MemoryEnrolment):
+class MemoryStore(MemoryKeys, MemoryLinks, MemoryAudience, MemorySubmits, MemoryWebhooks, MemoryEnrolment):
     """A service.ports.Store."""
 
     _leases: dict[int, _Lease] = field(default_factory=dict)
@@ -69,6 +71,8 @@ class MemoryStore(MemoryKeys, MemoryLinks, MemoryMailbox, MemorySubmits, MemoryW
             raise QuotaExceeded(f"the trial allows {acceptance.trial_limit} messages")
         now = ms(receipt.accepted)
         uses = {c.subject: charged(self._uses.get(c.subject, ""), charge_row(c), now) for c in acceptance.charges}
+        for message in acceptance.messages:
+            self._check_wanted(message)
         self._keep(acceptance.messages)
         self._uses |= uses
         self._link(acceptance.links, acceptance.sealed)
@@ -284,6 +288,10 @@ class MemoryStore(MemoryKeys, MemoryLinks, MemoryMailbox, MemorySubmits, MemoryW
     async def sent(self, query: SentQuery) -> list[MtMessage]:
         newest_first = sorted(self._messages.values(), key=lambda m: m.id, reverse=True)
         return [m for m in newest_first if _is_asked_for(m, query)][: query.limit]
+
+    def _cancel_waiting(self, change: OptOutChange) -> None:
+        for message in [m for ids in self._queues.values() for m in map(self._messages.__getitem__, ids) if is_cancelled_by(change, m)]:
+            self._messages[message.id] = replace(self._leave_queue(message.id), status=Status.CANCELLED, finished=change.at)
 
     def _keep_received(self, row: ReceivedMessage) -> None:
         super()._keep_received(row)

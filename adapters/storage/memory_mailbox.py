@@ -7,20 +7,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 
+from adapters.storage.memory_optouts import MemoryOptOuts
 from adapters.storage.rows import fingerprint_of, offset_s, storable, storable_or_none
 from adapters.storage.transactions_mailbox import joined
 from service.accounts import Account
+from service.errors import OptedOut
 from service.fleet import Device
 from service.lifecycle import Status, advance
 from service.mailbox_queries import InboxQuery, Span, Talk
 from service.messages import Ids, MoMessage, MtMessage, ReceivedMessage, received_guid
+from service.optouts import Reaction
 from service.search import Wanted
 
 _Group = tuple[str, str, int, int]
 
 
 @dataclass
-class MemoryMailbox:
+class MemoryMailbox(MemoryOptOuts):
     """A service.ports.MailboxStore."""
 
     inbox: list[tuple[int, MoMessage]] = field(default_factory=list)
@@ -39,7 +42,9 @@ class MemoryMailbox:
     _parts: dict[_Group, dict[int, ReceivedMessage]] = field(default_factory=dict)
     _mo_ids: Ids = field(default_factory=Ids)
 
-    async def received(self, message: MoMessage, account_id: int, now: datetime, *, sender: str | None = None) -> bool:
+    async def received(
+        self, message: MoMessage, account_id: int, now: datetime, *, sender: str | None = None, reaction: Reaction | None = None
+    ) -> bool:
         fingerprint = fingerprint_of(message)
         if fingerprint is not None:
             if (message.device, fingerprint) in self._receptions:
@@ -61,12 +66,27 @@ class MemoryMailbox:
         )
         if message.part is None:
             self._keep_received(row)
+            if reaction is not None:
+                self._react(reaction, now)
         else:
             group = (row.device, row.sender, message.part.reference, message.part.total)
             if not self._add_part(row, group, message.part.number):
                 return False
         self.inbox.append((account_id, replace(message, sender=storable(message.sender), text=storable(message.text))))
         return True
+
+    def _react(self, reaction: Reaction, now: datetime) -> None:
+        if reaction.change is not None:
+            self._change_optout(reaction.change)
+        reply = self._reply_of(reaction, now)
+        if reply is not None:
+            self._messages[reply.id] = reply
+            self._queues[reply.queue].add(reply.id)
+
+    def _check_wanted(self, message: MtMessage) -> None:
+        """Raises OptedOut."""
+        if self._barred(message.account_id, message.recipient, message.sender):
+            raise OptedOut(message.recipient)
 
     def _keep_received(self, row: ReceivedMessage) -> None:
         self._numbers[row.account_id] += 1
@@ -125,6 +145,7 @@ class MemoryMailbox:
             return None
         if advance(kept.status, Status.QUEUED) is kept.status:
             return None
+        self._check_wanted(kept)
         self._pinned.pop(kept.id, None)
         self._forget_reports({kept.id})
         never: dict[str, None] = dict.fromkeys(("sent", "finished", "device_message_id"))

@@ -12,7 +12,7 @@ import orjson
 from psycopg import AsyncCursor
 
 from adapters.storage.batches import Operation, Outcome
-from adapters.storage.postgres_sql import CLAIM, FILE_WORDS, INSERT_MESSAGES, OPERATIONS, as_json
+from adapters.storage.postgres_sql import CLAIM, FILE_WORDS, INSERT_MESSAGES, INSERT_WANTED, OPERATIONS, as_json, wanted
 from adapters.storage.statements import Statement
 from adapters.storage.transactions import MAY_INTERLEAVE, Answer, Ask, Parameters, Transaction
 from service.errors import Refused
@@ -62,17 +62,33 @@ class Runner:
             groups.setdefault(name, []).append(i)
         answers: dict[int, Answer | None] = {}
         for name, members in groups.items():
+            if name == "insert_wanted":
+                answers |= await self._insert_wanted({i: asks[i][1] for i in members})
+                continue
             found = await self._execute(name, [one for i in members for one in asks[i][1]])
             for i in members:
                 count = len(asks[i][1])
                 answers[i], found = found[:count], found[count:]
         return answers
 
+    async def _insert_wanted(self, calls: Mapping[int, Sequence[Parameters]]) -> dict[int, Answer | None]:
+        """As many calls as there are by one statement; those with a recipient who has opted out are answered with him, and not kept."""
+        [barred] = await self._execute("insert_wanted", [row for rows in calls.values() for row in rows])
+        who = {id: (id, recipient) for id, recipient in barred}
+        found: dict[int, Answer | None] = {i: [[who[row[0]] for row in rows if row[0] in who]] for i, rows in calls.items()}  # type: ignore[index]
+        if barred:
+            others = {i: rows for i, rows in calls.items() if found[i] == [[]]}
+            found |= await self._insert_wanted(others) if others else {}
+        return found
+
     async def _execute(self, name: str, sets: Sequence[Parameters]) -> Answer:
         cursor = self.cursor
         if name == "insert_messages":
             await cursor.execute(INSERT_MESSAGES, (as_json(sets),))
             return []
+        if name == "insert_wanted":
+            await cursor.execute(INSERT_WANTED, wanted(sets))
+            return [await cursor.fetchall()]
         if name in FILE_WORDS:
             await cursor.execute(FILE_WORDS[name], (orjson.dumps(sets).decode(),))
             return []

@@ -2,6 +2,8 @@
 
 accept  the messages of a whole batch are ONE statement with ONE parameter, a JSON text: 18 µs a message at batches of 32 (client and
         server summed), against 39 by executemany and 49 by SQLAlchemy Core.
+        The same statement looks into the opt-out ledger: if one of the recipients is in it, it keeps nothing and says who, and is told
+        again without that call. The look is a function (revision 0015), so that it sees what was committed before its lock was had.
 claim   one statement finds, locks and takes: 16 at a time cost 40 µs each, against 70 when they are found and taken one after the other.
         What another server has locked is skipped. The ids go by an array, so that the planner has nothing to choose but the primary key.
 file    the search terms of many messages are one JSON text, as for accept. Those that were deleted in the meantime are left out.
@@ -10,13 +12,16 @@ file    the search terms of many messages are one JSON text, as for accept. Thos
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
+from functools import partial
+from typing import Any
 
 import orjson
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
-from adapters.storage import schema, transactions
+from adapters.storage import schema, transactions, transactions_links
 from adapters.storage.statements import MESSAGE_COLUMNS, ROW_COLUMNS
 from adapters.storage.transactions import Answer, Ask, Parameters, Row, Transaction
+from adapters.storage.transactions_optouts import ACCOUNT_ID, RECIPIENT, SENDER
 from service.lifecycle import Status, advance
 
 _NAMES = ", ".join(f'"{name}"' for name in MESSAGE_COLUMNS)
@@ -33,6 +38,16 @@ def _that_wait(told: Status) -> str:
 
 
 INSERT_MESSAGES = f"INSERT INTO messages ({_NAMES}) SELECT {_NAMES} FROM json_to_recordset(%s::json) AS x ({_types()})".encode()
+
+INSERT_WANTED = f"""
+WITH barred AS MATERIALIZED (
+    SELECT * FROM opted_out_among(%(ids)s::bigint[], %(accounts)s::bigint[], %(recipients)s::text[], %(senders)s::text[])
+), kept AS (
+    INSERT INTO messages ({_NAMES}) SELECT {_NAMES} FROM json_to_recordset(%(rows)s::json) AS x ({_types()})
+    WHERE NOT EXISTS (SELECT 1 FROM barred)
+)
+SELECT * FROM barred
+""".encode()
 
 CLAIM = f"""
 WITH first AS MATERIALIZED (
@@ -71,6 +86,13 @@ def as_json(rows: Sequence[Parameters]) -> str:
     return orjson.dumps([dict(zip(MESSAGE_COLUMNS, row, strict=True)) for row in rows]).decode()
 
 
+def wanted(rows: Sequence[Parameters]) -> dict[str, Any]:
+    """The parameters of INSERT_WANTED."""
+    plain = [row for row in rows if isinstance(row, tuple)]
+    columns = {"ids": 0, "accounts": ACCOUNT_ID, "recipients": RECIPIENT, "senders": SENDER}
+    return {"rows": as_json(rows), **{name: [row[i] for row in plain] for name, i in columns.items()}}
+
+
 def claim(
     lanes: Sequence[tuple[str, int]], device: str, limit: int, now: int, leased_until: int, leased_by: str
 ) -> Generator[Ask, Answer, list[Row]]:
@@ -87,4 +109,17 @@ def claim(
     return claimed
 
 
-OPERATIONS: Mapping[str, Callable[..., Transaction]] = {**transactions.OPERATIONS, "claim": claim}
+def insert_wanted(rows: Sequence[Row]) -> Generator[Ask, Answer, str | None]:
+    """As transactions_optouts.insert_wanted."""
+    [barred] = yield "insert_wanted", rows
+    return barred[0][1] if barred else None
+
+
+accept = partial(transactions.accept, insert=insert_wanted)
+
+OPERATIONS: Mapping[str, Callable[..., Transaction]] = {
+    **transactions.OPERATIONS,
+    **transactions_links.operations(accept),
+    "accept": accept,
+    "claim": claim,
+}

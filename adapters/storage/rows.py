@@ -99,12 +99,13 @@ def row_of(m: MtMessage) -> tuple[Any, ...]:
         ms_or_none(m.finished),
         m.refusal,
         m.error,
+        m.sender,
     )
 
 
 def message_of(row: Sequence[Any]) -> MtMessage:
     (id, guid, account_id, key_id, api, recipient, text, segments, status, created, due, expires, wanted_device, wanted_sim) = row[:14]
-    device, device_message_id, attempts, sent, finished, refusal, error, resends, taken, in_doubt, sim, failures = row[15:]
+    device, device_message_id, attempts, sent, finished, refusal, error, sender, resends, taken, in_doubt, sim, failures = row[15:]
     return MtMessage(
         id=id,
         guid=guid,
@@ -133,6 +134,7 @@ def message_of(row: Sequence[Any]) -> MtMessage:
         in_doubt=bool(in_doubt),
         sim=sim,
         failures=failures,
+        sender=sender,
     )
 
 

@@ -10,7 +10,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Column, ColumnElement, ForeignKey, Index, Integer, LargeBinary, MetaData, Table, Text, false
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    false,
+    text,
+)
 
 metadata = MetaData(
     naming_convention={
@@ -139,6 +153,7 @@ messages = Table(
     Column(
         "pinned_until", BigInteger, comment="Until when it waits for the device that its recipient is used to; null for any other message."
     ),
+    Column("sender", Text, comment="The sender code that it goes by; null for none."),
     comment="MT messages and what became of them.",
 )
 
@@ -405,6 +420,141 @@ quota_uses = Table(
     sqlite_with_rowid=False,
 )
 
+optouts = Table(
+    "optouts",
+    metadata,
+    Column("account_id", BigInteger, primary_key=True, autoincrement=False, comment="Whose messages are not wanted."),
+    Column("number", Text, primary_key=True, comment="Who does not want them."),
+    Column("code", Text, primary_key=True, comment="By which sender code; empty for all."),
+    Column("source", Text, nullable=False, comment="service.optouts.Source."),
+    Column("by", Text, nullable=False, comment="The device, the key or the person, where known."),
+    Column("at", BigInteger, nullable=False, comment="Since when."),
+    comment="Who is not written to now; each accepted message looks here.",
+    sqlite_with_rowid=False,
+)
+
+optout_history = Table(
+    "optout_history",
+    metadata,
+    Column("id", _Id, primary_key=True, comment="Given by the store, growing."),
+    Column("account_id", BigInteger, nullable=False, comment="Whose messages."),
+    Column("number", Text, nullable=False, comment="Who opted out or in."),
+    Column("code", Text, nullable=False, comment="Of which sender code; empty for all."),
+    Column("is_out", Boolean, nullable=False, comment="Whether it was out, or in again."),
+    Column("source", Text, nullable=False, comment="service.optouts.Source."),
+    Column("by", Text, nullable=False, comment="The device, the key or the person, where known."),
+    Column("at", BigInteger, nullable=False, comment="When."),
+    comment="Every change of optouts; rows are only added.",
+)
+
+replies = Table(
+    "replies",
+    metadata,
+    Column("account_id", BigInteger, primary_key=True, autoincrement=False, comment="Who answers."),
+    Column("word", Text, primary_key=True, comment="service.optouts.Word."),
+    Column("text", Text, nullable=False, comment="What."),
+    comment="What handsets are answered to words such as STOP and HELP.",
+)
+
+replied = Table(
+    "replied",
+    metadata,
+    Column("account_id", BigInteger, primary_key=True, autoincrement=False, comment="Who answered."),
+    Column("number", Text, primary_key=True, comment="Whom."),
+    Column("word", Text, primary_key=True, comment="service.optouts.Word."),
+    Column("at", BigInteger, nullable=False, comment="When last."),
+    comment="So that nobody is answered twice a day.",
+    sqlite_with_rowid=False,
+)
+
+sender_codes = Table(
+    "sender_codes",
+    metadata,
+    Column("id", _Id, primary_key=True, comment="Given by the store."),
+    Column("account_id", _Id, ForeignKey("accounts.id"), nullable=False, comment="Whose it is."),
+    Column("code", Text, nullable=False, comment="A short code or number, as messages and opt-outs name it."),
+    Column("label", Text, nullable=False, comment="What its owner calls it."),
+    Column("sims", Text, nullable=False, comment="Which devices and slots have it, as JSON; none for any device."),
+    comment="What messages go by and handsets answer to.",
+)
+
+contacts = Table(
+    "contacts",
+    metadata,
+    Column("id", _Id, primary_key=True, comment="Given by the store."),
+    Column("account_id", _Id, ForeignKey("accounts.id"), nullable=False, comment="Whose it is."),
+    Column("number", Text, nullable=False, comment="E.164 or a short code."),
+    Column("name", Text, nullable=False, comment="What it is called."),
+    Column("fields", Text, nullable=False, comment="What else is noted, as JSON."),
+    Column("created", BigInteger, nullable=False, comment="When it was first kept."),
+    comment="Whom an account may write to.",
+)
+
+contact_groups = Table(
+    "contact_groups",
+    metadata,
+    Column("id", _Id, primary_key=True, comment="Given by the store."),
+    Column("account_id", _Id, ForeignKey("accounts.id"), nullable=False, comment="Whose it is."),
+    Column("name", Text, nullable=False, comment="What it is called."),
+    comment="Groups of subscribers.",
+)
+
+subscriptions = Table(
+    "subscriptions",
+    metadata,
+    Column("id", _Id, primary_key=True, comment="Given by the store."),
+    Column("account_id", _Id, ForeignKey("accounts.id"), nullable=False, comment="Whose it is."),
+    Column("contact_id", BigInteger, nullable=False, comment="Who."),
+    Column("code_id", BigInteger, nullable=False, comment="By which sender code."),
+    Column("group_id", BigInteger, nullable=False, comment="In which group; 0 for none."),
+    Column("created", BigInteger, nullable=False, comment="Since when."),
+    comment="Who is written to by which sender code.",
+)
+
+stored_texts = Table(
+    "stored_texts",
+    metadata,
+    Column("id", _Id, primary_key=True, comment="Given by the store."),
+    Column("account_id", _Id, ForeignKey("accounts.id"), nullable=False, comment="Whose it is."),
+    Column("name", Text, nullable=False, comment="What it is called."),
+    Column("text", Text, nullable=False, comment="What it says."),
+    Column("created", BigInteger, nullable=False, comment="When it was kept."),
+    comment="Texts to be sent again.",
+)
+
+campaigns = Table(
+    "campaigns",
+    metadata,
+    Column("id", _Id, primary_key=True, comment="Given by the store."),
+    Column("account_id", _Id, ForeignKey("accounts.id"), nullable=False, comment="Whose it is."),
+    Column("key_id", BigInteger, nullable=False, comment="Which API key began it."),
+    Column("api", Text, nullable=False, comment="Which API it came by."),
+    Column("name", Text, nullable=False, comment="What it is called."),
+    Column("text", Text, nullable=False, comment="What it says."),
+    Column("code_id", BigInteger, nullable=False, comment="Whose subscribers."),
+    Column("code", Text, nullable=False, comment="By which sender code."),
+    Column("sims", Text, nullable=False, comment="Which devices and slots send it, as JSON; none for any device."),
+    Column("group_id", BigInteger, nullable=False, comment="Only this group; 0 for all."),
+    Column("validity_s", Integer, nullable=False, comment="How long each message may wait."),
+    Column("state", Text, nullable=False, comment="service.campaigns.CampaignState."),
+    Column("planned", Integer, nullable=False, comment="Subscribers when it began."),
+    Column("queued", Integer, nullable=False, server_default="0", comment="Messages made."),
+    Column("opted_out", Integer, nullable=False, server_default="0", comment="Left out because they had opted out."),
+    Column("cursor", BigInteger, nullable=False, server_default="0", comment="All contacts up to this id have been seen to."),
+    Column("created", BigInteger, nullable=False, comment="When it began."),
+    Column("changed", BigInteger, nullable=False, comment="When it last came on."),
+    comment="One text to many; see service.campaigns.",
+)
+
+campaign_messages = Table(
+    "campaign_messages",
+    metadata,
+    Column("campaign_id", BigInteger, primary_key=True, autoincrement=False, comment="Which campaign."),
+    Column("message_id", BigInteger, primary_key=True, autoincrement=False, comment="One of its messages."),
+    comment="Which messages a campaign has made.",
+    sqlite_with_rowid=False,
+)
+
 _m = messages.c
 
 
@@ -425,6 +575,16 @@ _index("ix_messages_silent", _m.expires, where=_m.taken.is_not(None))
 # What was sent, by when and to whom: only rows that have been, so that accepting a message pays for neither.
 _index("ix_messages_sent", _m.account_id, _m.sent, _m.id, where=_m.sent.is_not(None))
 _index("ix_messages_sent_to", _m.account_id, _m.recipient, _m.sent, _m.id, where=_m.sent.is_not(None))
+Index("ix_optout_history_account", optout_history.c.account_id, optout_history.c.id)
+Index("ix_optout_history_number", optout_history.c.account_id, optout_history.c.number, optout_history.c.id)
+Index("ix_contacts_number", contacts.c.account_id, contacts.c.number, unique=True)
+Index("ix_contact_groups_name", contact_groups.c.account_id, contact_groups.c.name, unique=True)
+Index("ix_subscriptions_code", subscriptions.c.code_id, subscriptions.c.contact_id, subscriptions.c.group_id, unique=True)
+Index("ix_subscriptions_contact", subscriptions.c.account_id, subscriptions.c.contact_id)
+Index("ix_stored_texts_name", stored_texts.c.account_id, stored_texts.c.name, unique=True)
+Index("ix_campaigns_account", campaigns.c.account_id, campaigns.c.id)
+_index("ix_campaigns_running", campaigns.c.id, where=campaigns.c.state == text("'running'"))
+Index("ix_sender_codes_code", sender_codes.c.account_id, sender_codes.c.code, unique=True)
 _index("ix_messages_pinned", _m.pinned_until, where=_m.pinned_until.is_not(None))
 Index("ix_received_account", received.c.account_id, received.c.id)
 Index("ix_received_device", received.c.account_id, received.c.device, received.c.id)

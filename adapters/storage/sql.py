@@ -13,10 +13,12 @@ from typing import Any, Protocol
 from adapters.storage import rows
 from adapters.storage.rows import ms, ms_or_none, storable, storable_or_none
 from adapters.storage.search_terms import Grammar
+from adapters.storage.sql_audience import SqlAudience
 from adapters.storage.sql_enrolment import SqlEnrolment
 from adapters.storage.sql_keys import SqlKeys
 from adapters.storage.sql_links import SqlLinks, row_of
 from adapters.storage.sql_mailbox import SqlMailbox
+from adapters.storage.sql_optouts import SqlOptOuts
 from adapters.storage.sql_submits import SqlSubmits, named_row
 from adapters.storage.sql_webhooks import SqlWebhooks
 from adapters.storage.transactions import LAST_ID
@@ -59,7 +61,7 @@ class Engine(Protocol):
 
 
 @dataclass(kw_only=False)
-class SqlStore(SqlKeys, SqlLinks, SqlMailbox, SqlSubmits, SqlWebhooks, SqlEnrolment):
+class SqlStore(SqlKeys, SqlLinks, SqlMailbox, SqlSubmits, SqlWebhooks, SqlEnrolment, SqlOptOuts, SqlAudience):
     """A service.ports.Store."""
 
     engine: Engine
@@ -99,7 +101,7 @@ class SqlStore(SqlKeys, SqlLinks, SqlMailbox, SqlSubmits, SqlWebhooks, SqlEnrolm
         return rows.counted(receipt, used) if first is None else rows.receipt_of_json(first, used)
 
     async def keep_refused(self, message: MtMessage) -> None:
-        await self.engine.write("accept", (rows.row_of(message),), message.account_id, None, None)
+        await self.engine.write("keep_refused", rows.row_of(message))
 
     async def exists(self, id: int) -> bool:
         # asked of the writing side: after InDoubt only that knows that the lost transaction has ended

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from adapters.storage import rows
 from adapters.storage.rows import ms, storable, storable_or_none, when
+from adapters.storage.sql_optouts import reacted
 from adapters.storage.sql_search import SqlSearch
 from adapters.storage.statements_mailbox import INBOX
 from adapters.storage.transactions import LAST_ID
@@ -16,6 +17,7 @@ from service.errors import IdTaken
 from service.fleet import Device
 from service.mailbox_queries import DELETE_AT_ONCE, InboxQuery, Span, Talk
 from service.messages import Ids, MoMessage, MtMessage, ReceivedMessage, first_id, id_of, queue_of, received_guid, received_id_of
+from service.optouts import Reaction
 
 if TYPE_CHECKING:
     from adapters.storage.sql import Engine
@@ -29,7 +31,9 @@ class SqlMailbox(SqlSearch):
     engine: Engine
     _ids: Ids
 
-    async def received(self, message: MoMessage, account_id: int, now: datetime, *, sender: str | None = None) -> bool:
+    async def received(
+        self, message: MoMessage, account_id: int, now: datetime, *, sender: str | None = None, reaction: Reaction | None = None
+    ) -> bool:
         row: dict[str, Any] = {
             "account_id": account_id,
             "device": message.device,
@@ -49,7 +53,7 @@ class SqlMailbox(SqlSearch):
             row["id"], row["guid"] = self._new(now)
             try:
                 if part is None:
-                    return bool(await self.engine.write("receive", row, fingerprint))
+                    return bool(await self.engine.write("receive", row, fingerprint, reacted(reaction, self._ids, now)))
                 place = (part.reference, part.number, part.total)
                 return bool(await self.engine.write("receive_part", row, place, fingerprint, self._new(now)))
             except IdTaken:
@@ -96,7 +100,8 @@ class SqlMailbox(SqlSearch):
     async def resend(self, message: MtMessage, *, now: datetime, expires: datetime, wanted_device: str | None) -> int | None:
         asked = {"id": message.id, "account_id": message.account_id, "guid": message.guid, "now": ms(now), "expires": ms(expires)}
         place = {"wanted_device": wanted_device, "queue": queue_of(message.account_id, wanted_device)}
-        found = await self.engine.write("ask", "resend", {**asked, **place})
+        looked = {"account_id": message.account_id, "number": message.recipient, "sender": message.sender}
+        found = await self.engine.write("resend", {**asked, **place}, looked)
         return int(found[0][0]) if found else None
 
     async def delete_one(self, account_id: int, guid: str) -> int:

@@ -85,8 +85,10 @@ def _all(dialect: str) -> Mapping[str, Executable]:
         **_owning(upsert),
     }
     from adapters.storage import (  # they use the words of this file
+        statements_audience,
         statements_limits,
         statements_mailbox,
+        statements_optouts,
         statements_search,
         statements_submits,
     )
@@ -95,6 +97,7 @@ def _all(dialect: str) -> Mapping[str, Executable]:
     always |= {**statements_limits.statements(), **linking(), **statements_keys.statements(upsert), **statements_mailbox.statements(upsert)}
     always |= {**statements_search.statements(upsert, dialect), **statements_enrolment.statements(upsert)}
     always |= statements_submits.statements(upsert)
+    always |= {**statements_optouts.statements(upsert, dialect), **statements_audience.statements(upsert, dialect)}
     return {**always, **_asking(upsert, dialect), **statements_webhooks.statements()}
 
 

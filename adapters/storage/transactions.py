@@ -16,16 +16,19 @@ from operator import itemgetter
 from typing import Any
 
 from adapters.storage import (
+    transactions_audience,
     transactions_enrolment,
     transactions_keys,
     transactions_links,
     transactions_mailbox,
+    transactions_optouts,
     transactions_quotas,
     transactions_search,
     transactions_submits,
     transactions_webhooks,
 )
-from service.errors import Conflict, QuotaExceeded
+from adapters.storage.transactions_optouts import insert_wanted
+from service.errors import Conflict, OptedOut, QuotaExceeded
 
 Row = tuple[Any, ...]
 Parameters = dict[str, Any] | Row
@@ -53,10 +56,12 @@ def accept(
     idempotency: tuple[str, bytes, str, int] | None,
     charges: Sequence[transactions_quotas.Charge] = (),
     now: int = 0,
+    insert: Callable[[Sequence[Row]], Transaction] = insert_wanted,
 ) -> Transaction:
     """Returns (the first receipt if this is a repetition, messages that the trial has used).
 
-    `idempotency` is the key, the fingerprint, the receipt to keep, and the time. `now` is needed for charges only.
+    `idempotency` is the key, the fingerprint, the receipt to keep, and the time. `now` is needed for charges only. `insert` keeps all
+    rows and returns None, or keeps none and returns who has opted out: an engine may have its own way.
     """
     record: dict[str, Any] = {}
     if idempotency:
@@ -75,7 +80,11 @@ def accept(
         if not counted:
             raise QuotaExceeded(f"the trial allows {trial_limit} messages")
         used = counted[0][0]
-    yield "insert_messages", rows
+    barred = yield from insert(rows)
+    if barred is not None:
+        if trial_limit is not None:
+            yield "count_trial", [{"account_id": account_id, "count": -len(rows), "most": trial_limit}]
+        raise OptedOut(barred)
     if uses:
         yield "keep_uses", uses
     if idempotency:
@@ -220,7 +229,9 @@ OPERATIONS: Mapping[str, Callable[..., Transaction]] = {
     **transactions_webhooks.OPERATIONS,
     **transactions_search.OPERATIONS,
     **transactions_enrolment.OPERATIONS,
+    **transactions_optouts.OPERATIONS,
+    **transactions_audience.OPERATIONS,
 }
 
-MAY_INTERLEAVE = frozenset({"accept", "settle", "report", "receive", "tell"})
+MAY_INTERLEAVE = frozenset({"accept", "settle", "report", "receive", "tell", "keep_refused"})
 """Those whose every statement may run between the statements of others in one batch."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from adapters.storage.transactions_optouts import react
 from service.segments import GAP
 
 if TYPE_CHECKING:
@@ -13,11 +14,14 @@ if TYPE_CHECKING:
 _GROUP = ("device", "sender", "reference", "total")
 
 
-def receive(row: dict[str, Any], fingerprint: bytes | None) -> Transaction:
-    """Whether it is new. Without a fingerprint every reception is. `row` is one of received, but for its number."""
+def receive(row: dict[str, Any], fingerprint: bytes | None, reaction: Any = None) -> Transaction:
+    """Whether it is new. Without a fingerprint every reception is. `row` is one of received, but for its number; `reaction` are the
+    arguments of transactions_optouts.react."""
     if not (yield from _note(row, fingerprint)):
         return False
     yield from _keep(row)
+    if reaction is not None:
+        yield from react(*reaction)
     return True
 
 

@@ -17,6 +17,7 @@ from adapters.call import Api
 from adapters.storage.memory import MemoryStore
 from adapters.web import FrontDoor
 from service.accounts import ALL_SCOPES, Account, Accounts, ApiKey, Scope, digest_of
+from service.campaigns import Campaigns
 from service.dispatch import Dispatch
 from service.enrolment import Enrolment
 from service.fleet import Device, Fleet
@@ -24,6 +25,7 @@ from service.gateway import Gateway
 from service.links import Links
 from service.mailbox import Mailbox
 from service.messages import MtMessage
+from service.optouts import OptOuts
 from service.outcome import Outcome
 from service.ports import SentQuery
 from service.pulling import Pulls
@@ -64,6 +66,8 @@ class MemoryGateway:
             enrolment=Enrolment(
                 store=self.store, accounts=accounts, fleet=self.fleet, sealer=OpenSealer(), hasher=QuickHasher(), clock=self.clock
             ),
+            optouts=OptOuts(store=self.store),
+            campaigns=Campaigns(store=self.store, clock=self.clock),
         )
         self.api: Api = build(self.gateway, settings)
         self.door = FrontDoor([self.api], log=self.log, clock=Clock())

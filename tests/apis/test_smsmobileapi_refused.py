@@ -159,7 +159,7 @@ class Failing(MemoryStore):
     ("error", "status", "code", "is_kept", "retry_after"),
     [
         (Unavailable("the disk is full"), 503, "unavailable", False, None),
-        (OptedOut("the recipient has asked for silence"), 400, "recipient_opted_out", True, None),
+        (OptedOut("+32495898697"), 400, "recipient_opted_out", True, None),
         (QuotaExceeded("too many", retry_after_s=7), 429, "quota_exceeded", True, "7"),
         (QuotaExceeded("too many"), 429, "quota_exceeded", True, "86400"),
         (RuntimeError("text and key"), 500, "internal", False, None),

@@ -239,7 +239,7 @@ async def test_a_refused_row_shows_the_recipient_that_was_at_fault_and_nothing_t
     assert second.text == "a\ufffdb?"
 
 
-@pytest.mark.parametrize("refused", [Missing("text"), OptedOut("no"), QuotaExceeded("no"), Invalid("sim", "no")])
+@pytest.mark.parametrize("refused", [Missing("text"), OptedOut("+32495898697"), QuotaExceeded("no"), Invalid("sim", "no")])
 @on_the_loop
 async def test_an_api_that_finds_the_fault_itself_has_it_kept(refused: Refused) -> None:
     desk = Desk()

@@ -18,6 +18,7 @@ from adapters.commands.webhooks import COMMANDS
 from adapters.storage.memory import MemoryStore
 from adapters.webhook_worker import LOOK_EVERY_S, WebhookWorker
 from service.accounts import Account, Accounts
+from service.campaigns import Campaigns
 from service.dispatch import Dispatch
 from service.enrolment import Enrolment
 from service.errors import Conflict, Invalid, Missing, NotFound, Refused
@@ -28,6 +29,7 @@ from service.lifecycle import Status
 from service.links import Links
 from service.mailbox import Mailbox
 from service.messages import DeliveryReport, MoMessage
+from service.optouts import OptOuts
 from service.outcome import Outcome
 from service.ports import Settlement
 from service.pulling import Pulls
@@ -65,6 +67,8 @@ class House:
             outcome=Outcome(store=self.store, fleet=self.fleet, dispatch=dispatch, clock=now),
             pulls=Pulls(clock=now),
             enrolment=Enrolment(store=self.store, accounts=accounts, fleet=self.fleet, sealer=sealer, hasher=QuickHasher(), clock=now),
+            optouts=OptOuts(store=self.store),
+            campaigns=Campaigns(store=self.store, clock=now),
         )
 
     async def open(self) -> House:

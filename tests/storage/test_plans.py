@@ -53,6 +53,8 @@ INDEX = {
     "sent_one": "pk_messages",
     "exists": "pk_messages",
     "remembered": "pk_idempotency",
+    "opted_out": "pk_optouts",
+    "cancel_waiting_for": "ix_messages_expiring",
     "forget": "ix_idempotency_created",
     "count_trial": "pk_accounts",
     "keep_uses": "pk_quota_uses",
@@ -167,6 +169,8 @@ def _parameters(statement: Statement) -> list[Any]:
         "pattern",
         "number",
         "code",
+        "recipient",
+        "sender",
     }
     values = {name: "d" if name in texts else 7 for name in statement.parameters}
     return [{**values, **_ODD, **statement.constants}[name] for name in statement.parameters]
@@ -212,7 +216,17 @@ def test_sqlite_searches_by_the_index(sqlite_plan: Plan, name: str) -> None:
     # SQLite has no name for its row number and makes up names for unnamed constraints
     expected = "INTEGER PRIMARY KEY" if INDEX[name] in ("pk_messages", "pk_accounts") else INDEX[name]
     primary = dict.fromkeys(
-        ("pk_idempotency", "pk_tokens", "pk_links", "pk_sealed", "pk_enrolments", "pk_device_secrets", "pk_quota_uses"), "PRIMARY KEY"
+        (
+            "pk_idempotency",
+            "pk_tokens",
+            "pk_links",
+            "pk_sealed",
+            "pk_enrolments",
+            "pk_device_secrets",
+            "pk_quota_uses",
+            "pk_optouts",
+        ),
+        "PRIMARY KEY",
     )
     expected = {**primary, "uq_api_keys_digest": "sqlite_autoindex_api_keys_1"}.get(expected, expected)
     assert expected in plan
