@@ -48,6 +48,14 @@ def wait_for_rows(data: Path, count: int) -> int:
     return found
 
 
+def wait_until_done(data: Path) -> None:
+    until = time.monotonic() + 15
+    with closing(sqlite3.connect(data / "dragoman.db")) as connection:
+        while connection.execute("SELECT state FROM campaigns").fetchone() != ("done",):
+            assert time.monotonic() < until
+            time.sleep(0.05)
+
+
 @on_the_loop
 async def test_a_campaign_survives_two_kills(tmp_path: Path) -> None:
     data = tmp_path / "data"
@@ -59,7 +67,7 @@ async def test_a_campaign_survives_two_kills(tmp_path: Path) -> None:
         await asyncio.to_thread(wait_for_rows, data, 1 + killed * AT_ONCE)
         await asyncio.to_thread(server.end, signal.SIGKILL)
     last = await asyncio.to_thread(Server, data)
-    await asyncio.to_thread(wait_for_rows, data, SUBSCRIBERS)
+    await asyncio.to_thread(wait_until_done, data)
     await asyncio.to_thread(last.end, signal.SIGTERM)
     with closing(sqlite3.connect(data / "dragoman.db")) as connection:
         assert connection.execute("SELECT count(*), count(DISTINCT recipient) FROM messages").fetchone() == (SUBSCRIBERS, SUBSCRIBERS)

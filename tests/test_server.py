@@ -164,7 +164,7 @@ def test_a_port_in_use_and_wrong_settings_are_said(tmp_path: Path, servers: list
 
 
 def test_what_a_phone_receives_reaches_the_inbox_and_its_conversation(tmp_path: Path, servers: list[Server]) -> None:
-    behaviour = json.dumps({"replies": {"ping": "pong"}, "incoming": [["+32470000009", "from before"]]})
+    behaviour = json.dumps({"replies": {"ping": "pong"}, "reply_after_s": 0.2, "incoming": [["+32470000009", "from before"]]})
     for _ in range(2):
         server = Server(tmp_path / "data", DRAGOMAN_SIMULATOR="1", DRAGOMAN_BOOTSTRAP_API_KEY=KEY, DRAGOMAN_SIMULATOR_BEHAVIOUR=behaviour)
         servers.append(server)

@@ -86,6 +86,7 @@ def meta_error(code: int) -> dict[str, Any]:
         (META, 502, "<html>", False, True, "answered HTTP 502"),
         (META, 404, "<html>", True, False, "answered HTTP 404"),
         (META, 403, "<html>", False, False, "answered HTTP 403"),
+        (META, 400, {"error": {"code": [], "message": "m"}}, True, False, "[]: m"),
         (META, 200, {"messages": []}, False, True, "the answer names no message"),
         (META, 200, "garbage", False, True, "the answer names no message"),
         (WAHA, 422, {"error": "Session status is not as expected"}, False, False, "422: Session status is not as expected"),
