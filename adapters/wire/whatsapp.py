@@ -121,7 +121,8 @@ class CloudApi:
         error = said.get("error")
         if not isinstance(error, dict):
             raise _broken(status)
-        is_passing = status >= 500 or status == 429 or str(error.get("code")) in _META_PASSING
+        code = error.get("code")
+        is_passing = status >= 500 or status == 429 or (isinstance(code, int) and code in _META_PASSING)
         raise SendFailed(_meta_error(error), permanent=not is_passing)
 
     def probe(self) -> Request:
@@ -154,7 +155,7 @@ class CloudApi:
 
 
 # too many calls, overload, a token that has ended, an account that is being looked at: another try may help once somebody has acted
-_META_PASSING = frozenset("0 1 2 4 10 190 80007 130429 131000 131016 131031 131042 131048 131056 131057 133004".split())
+_META_PASSING = frozenset({0, 1, 2, 4, 10, 190, 80007, 130429, 131000, 131016, 131031, 131042, 131048, 131056, 131057, 133004})
 # "delivered" may be left out when "read" comes
 _META_STATES = {"sent": "sent", "delivered": "delivered", "read": "delivered", "failed": "failed"}
 
