@@ -15,6 +15,7 @@ from service.limits import NO_LIMITS, Limits, checked
 
 MOST_LABEL = 255
 MOST_PHONE_NUMBER = 64
+MOST_SIMS = 8
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -252,6 +253,20 @@ class Fleet:
         changed = known.with_card(replace(self._card(known, slot), number=number or None))
         await self.keep(changed)
         return changed
+
+    async def set_slots(self, account_id: int, device_id: str, sims: int) -> Device:
+        """How many SIM slots it has; if that is news it is spoken to anew, since what it can be asked for depends on it.
+
+        Raises NotFound, Invalid: also of a device that sends no SMS, which would get some from then on.
+        """
+        known = self._known(account_id, device_id)
+        if not known.sims:
+            raise Invalid("sims", "this device sends no SMS")
+        if not 1 <= sims <= MOST_SIMS:
+            raise Invalid("sims", f"must be 1 to {MOST_SIMS}")
+        if sims != known.sims:
+            await self.link(replace(known, sims=sims))
+        return self._known(account_id, device_id)
 
     def _card(self, device: Device, slot: int) -> Sim:
         if slot not in device.slots:

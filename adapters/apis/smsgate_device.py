@@ -162,10 +162,8 @@ class _DeviceApi:
         return Reply(b"", status=204)
 
     async def learn_sims(self, device: Device, sims: int | None) -> None:
-        """What it can be asked for depends on it, so whatever speaks to it begins anew."""
-        known = self.gateway.fleet.get(device.account_id, device.id)
-        if known is not None and sims is not None and sims != known.sims:
-            await self.gateway.fleet.link(replace(known, sims=sims))
+        if sims is not None:
+            await self.gateway.fleet.set_slots(device.account_id, device.id, sims)
 
     def _mind_push(self, device: Device, profile: wire.Profile) -> None:
         if profile.is_pushed:

@@ -20,23 +20,21 @@ import orjson
 from adapters.apis import ApiSettings
 from adapters.operations import TEXT, Answer, Content, Operation, Parameter, json, record
 from adapters.web import Api, Call, Reply, Route, Trouble
-from adapters.wire.whatsapp import Event, Incoming, Told, Unreadable, dialect_of
+from adapters.wire.whatsapp import HOOKS, KIND, Event, Incoming, Told, Unreadable, dialect_of
 from service.errors import NotFound, Refused, SealBroken, Unavailable
 from service.fleet import Device
 from service.gateway import Gateway
 from service.lifecycle import Status
 from service.messages import DeliveryReport, MoMessage
 
-KIND = "whatsapp"
-PATH = "/whatsapp/hooks"
 _STATUS = {"sent": Status.SENT, "delivered": Status.DELIVERED, "failed": Status.FAILED}
 
 
 def api(gateway: Gateway, settings: ApiSettings) -> Api:
     hooks = _Hooks(gateway)
     routes = (
-        Route(path=f"{PATH}/*", handler=hooks.verify, methods=frozenset({"GET"}), describe=(_VERIFY,)),
-        Route(path=f"{PATH}/*", handler=hooks.take, methods=frozenset({"POST"}), describe=(_TAKE,)),
+        Route(path=f"{HOOKS}/*", handler=hooks.verify, methods=frozenset({"GET"}), describe=(_VERIFY,)),
+        Route(path=f"{HOOKS}/*", handler=hooks.take, methods=frozenset({"POST"}), describe=(_TAKE,)),
     )
     return Api(name="whatsapp_hooks", about="For Meta's Cloud API and WAHA servers, which call here.", routes=routes, word=_word)
 
@@ -107,7 +105,7 @@ def _wording(codes: tuple[str, ...]) -> Content:
 _DEVICE = Parameter(name="device", schema={"type": "string", "minLength": 1}, is_needed=True, place="path")
 _VERIFY = Operation(
     method="GET",
-    path=f"{PATH}/{{device}}",
+    path=f"{HOOKS}/{{device}}",
     summary="Meta asks whether this address is yours",
     parameters=(_DEVICE, *(Parameter(name=name) for name in ("hub.mode", "hub.verify_token", "hub.challenge"))),
     answers={200: Answer(about="The challenge.", content={"text/plain": TEXT})},
@@ -116,7 +114,7 @@ _VERIFY = Operation(
 )
 _TAKE = Operation(
     method="POST",
-    path=f"{PATH}/{{device}}",
+    path=f"{HOOKS}/{{device}}",
     summary="Reports and incoming messages",
     about="Signed: X-Hub-Signature-256 by Meta, X-Webhook-Hmac by WAHA.",
     parameters=(_DEVICE,),

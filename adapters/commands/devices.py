@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -20,7 +19,6 @@ from service.numbers import normalise_sender
 from service.pulling import SEEN
 from service.traffic import wait_of
 
-MOST_SIMS = 8
 _QUIET = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)-([01]?\d|2[0-3]):([0-5]\d)")
 
 
@@ -115,16 +113,8 @@ async def change(gateway: Gateway, arguments: Arguments) -> dict[str, Any]:
             account.id, id, label=text(arguments, "label", "") if "label" in arguments else device.label, phone_number=number
         )
     if "sims" in arguments:
-        device = await _with_slots(gateway, device, whole(arguments, "sims"))
+        device = await fleet.set_slots(account.id, id, whole(arguments, "sims"))
     return await _row(gateway, device, account.name)
-
-
-async def _with_slots(gateway: Gateway, device: Device, sims: int) -> Device:
-    """Spoken to anew: what it can be asked for depends on them."""
-    if not 1 <= sims <= MOST_SIMS:
-        raise Invalid("sims", f"must be 1 to {MOST_SIMS}")
-    await gateway.fleet.link(replace(device, sims=sims))
-    return gateway.fleet.current(device)
 
 
 def _number(arguments: Arguments, name: str, country: str | None) -> str | None:

@@ -10,14 +10,12 @@ from urllib.parse import urlsplit
 
 from adapters.commands import Command
 from adapters.commands._arguments import Arguments, text, text_or_none
+from adapters.wire.whatsapp import HOOKS, KIND
 from service import keys
 from service.accounts import new_secret
 from service.errors import Invalid, NotFound
 from service.fleet import Device, new_device_id
 from service.gateway import Gateway
-
-KIND = "whatsapp"
-PATH = "/whatsapp/hooks"
 
 
 async def add_cloud(gateway: Gateway, arguments: Arguments) -> dict[str, Any]:
@@ -71,7 +69,7 @@ async def _add(gateway: Gateway, arguments: Arguments, config: dict[str, str], g
 
 def _row(gateway: Gateway, device: Device) -> dict[str, Any]:
     host = gateway.links.public_url or "https://YOUR-PUBLIC-URL"
-    return {"id": device.id, "label": device.label, "hook": f"{host}{PATH}/{device.id}"}
+    return {"id": device.id, "label": device.label, "hook": f"{host}{HOOKS}/{device.id}"}
 
 
 def _url(arguments: Arguments, name: str, default: str | None = None) -> str:

@@ -15,13 +15,13 @@ from collections.abc import Awaitable, Callable
 import httpx
 
 from adapters.devices import Tools
+from adapters.wire.whatsapp import KIND as KIND
 from adapters.wire.whatsapp import Dialect, Request, dialect_of
 from service.errors import SendFailed
 from service.fleet import Device
 from service.messages import Accepted, MtMessage
 from service.ports import Inbox
 
-KIND = "whatsapp"
 READS_SECRETS = True
 META_URL = "https://graph.facebook.com"
 LOOK_S = 10.0

@@ -289,9 +289,11 @@ class MemoryStore(MemoryKeys, MemoryLinks, MemoryAudience, MemorySubmits, Memory
         newest_first = sorted(self._messages.values(), key=lambda m: m.id, reverse=True)
         return [m for m in newest_first if _is_asked_for(m, query)][: query.limit]
 
-    def _cancel_waiting(self, change: OptOutChange) -> None:
-        for message in [m for ids in self._queues.values() for m in map(self._messages.__getitem__, ids) if is_cancelled_by(change, m)]:
+    def _change_optout(self, change: OptOutChange) -> bool:
+        waiting = [self._messages[id] for ids in self._queues.values() for id in ids] if change.is_out else []
+        for message in [m for m in waiting if is_cancelled_by(change, m)]:
             self._messages[message.id] = replace(self._leave_queue(message.id), status=Status.CANCELLED, finished=change.at)
+        return super()._change_optout(change)
 
     def _keep_received(self, row: ReceivedMessage) -> None:
         super()._keep_received(row)

@@ -33,7 +33,6 @@ class MemoryOptOuts:
             moved = [] if key in self._out else [key]
             known = {name: getattr(change, name) for name in OptOut.__slots__}
             self._out.setdefault(key, OptOut(**known))
-            self._cancel_waiting(change)
         else:
             moved = [each for each in of_number if change.code in (EVERYTHING, each[2])]
             for each in moved:
@@ -41,9 +40,6 @@ class MemoryOptOuts:
         for _, _, code in sorted(moved):
             self._history.append(replace(change, code=code, id=len(self._history) + 1))
         return bool(moved)
-
-    def _cancel_waiting(self, change: OptOutChange) -> None:
-        raise NotImplementedError
 
     def _barred(self, account_id: int, number: str, code: str | None) -> bool:
         return any(key[:2] == (account_id, number) and (code is None or key[2] in (EVERYTHING, code)) for key in self._out)

@@ -18,7 +18,7 @@ from typing import Any
 import orjson
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
-from adapters.storage import schema, transactions, transactions_links
+from adapters.storage import schema, transactions
 from adapters.storage.statements import MESSAGE_COLUMNS, ROW_COLUMNS
 from adapters.storage.transactions import Answer, Ask, Parameters, Row, Transaction
 from adapters.storage.transactions_optouts import ACCOUNT_ID, RECIPIENT, SENDER
@@ -115,11 +115,8 @@ def insert_wanted(rows: Sequence[Row]) -> Generator[Ask, Answer, str | None]:
     return barred[0][1] if barred else None
 
 
-accept = partial(transactions.accept, insert=insert_wanted)
-
 OPERATIONS: Mapping[str, Callable[..., Transaction]] = {
     **transactions.OPERATIONS,
-    **transactions_links.operations(accept),
-    "accept": accept,
+    **transactions.accepting(partial(transactions.accept, insert=insert_wanted)),
     "claim": claim,
 }

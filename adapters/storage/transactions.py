@@ -207,10 +207,14 @@ def tell(statement: str, parameters: dict[str, Any]) -> Transaction:
     yield statement, [parameters]
 
 
-_LINKING = transactions_links.operations(accept)
+def accepting(accept: Callable[..., Transaction]) -> Mapping[str, Callable[..., Transaction]]:
+    """Every way to accept messages, over the engine's own."""
+    linking = transactions_links.operations(accept)
+    return {"accept": accept, **linking, **transactions_submits.operations(linking["accept_with_more"], Again)}
+
 
 OPERATIONS: Mapping[str, Callable[..., Transaction]] = {
-    "accept": accept,
+    **accepting(accept),
     "claim": claim,
     "settle": settle,
     "report": report,
@@ -223,8 +227,6 @@ OPERATIONS: Mapping[str, Callable[..., Transaction]] = {
     **transactions_mailbox.OPERATIONS,
     "ask": ask,
     "tell": tell,
-    **_LINKING,
-    **transactions_submits.operations(_LINKING["accept_with_more"], Again),
     **transactions_keys.OPERATIONS,
     **transactions_webhooks.OPERATIONS,
     **transactions_search.OPERATIONS,

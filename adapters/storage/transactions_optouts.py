@@ -59,6 +59,7 @@ def react(change: dict[str, Any] | None, reply: Row | None, replied: dict[str, A
 
 def resend(asked: dict[str, Any], looked: dict[str, Any]) -> Transaction:
     """Raises OptedOut."""
+    yield "lock_optouts_shared", [{}]
     [barred] = yield "opted_out", [looked]
     if barred:
         raise OptedOut(barred[0][0])

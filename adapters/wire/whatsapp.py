@@ -27,6 +27,9 @@ from urllib.parse import quote
 
 from service.errors import SendFailed
 
+KIND = "whatsapp"
+HOOKS = "/whatsapp/hooks"
+"""below it each device has a path of its own, which its upstream calls"""
 MOST_REASON = 200
 """characters of what an upstream says went wrong that are kept"""
 

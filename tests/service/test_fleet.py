@@ -219,3 +219,23 @@ def test_a_number_that_nobody_has_told_is_none() -> None:
     made = fleet(NUMBERED, phone("b"), replace(phone("c", account_id=2), phone_number="+32470000005"))
     assert [made.number_of(1, *asked, "BE") for asked in ((None, None), ("b", 1), ("c", 1), ("nobody", 1))] == [None] * 4
     assert made.number_of(1, "a", 1, "BE") == "+32470000003", "the SIM has none of its own"
+
+
+@on_the_loop
+async def test_the_slots_of_a_device_are_changed_and_it_is_spoken_to_anew() -> None:
+    made = fleet(phone("a"), replace(phone("w"), sims=0, whatsapp=True))
+    spoken_to: list[int] = []
+
+    async def start(device: Device) -> None:
+        spoken_to.append(device.sims)
+
+    made.on_link = start
+    assert (await made.set_slots(1, "a", 2)).sims == 2
+    assert (await made.set_slots(1, "a", 2)).sims == 2
+    assert spoken_to == [2]
+    for id, sims in (("a", 0), ("a", 9), ("w", 1)):
+        with pytest.raises(Invalid):
+            await made.set_slots(1, id, sims)
+    with pytest.raises(NotFound):
+        await made.set_slots(2, "a", 1)
+    assert [device.sims for device in made.all()] == [2, 0], "what sends no SMS never gets one"
