@@ -26,6 +26,10 @@ class Roster:
     _by_lanes: dict[Lanes, dict[str, Worker]] = field(default_factory=dict)
     _lanes: dict[str, Lanes] = field(default_factory=dict)
 
+    def __bool__(self) -> bool:
+        """Whether any may have room."""
+        return bool(self._lanes)
+
     def put(self, worker: Worker) -> None:
         """It may have room."""
         id, lanes = worker.driver.device.id, worker.lanes

@@ -82,9 +82,9 @@ class Staff:
         """Something waits for a device, or (None) for any of the account's."""
         if device is not None:
             return self._wake(device)
-        called = self._called.get(account_id)
-        if called is None or not called.is_called:  # who has been called and has not looked yet will find this too
-            self._call(account_id, self._roster(account_id).some(_any), frozenset())
+        roster, called = self._rosters.get(account_id), self._called.get(account_id)
+        if roster and (called is None or not called.is_called):  # who has been called and has not looked yet will find this too
+            self._call(account_id, roster.some(_any), frozenset())
 
     def due(self, first: FirstInLane) -> None:
         """The time of something that waits has come."""

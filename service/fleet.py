@@ -347,7 +347,9 @@ class Fleet:
             if (sim or 1) > device.sims:
                 raise Invalid("sim", "no device has this SIM slot")
             return device.id in self._online
-        park = self._parks.get(account_id, _NO_DEVICES)
+        park = self._parks.get(account_id)
+        if park is None:
+            return False
         most = max((sims for sims, _ in park.kinds()), default=0)
         if most and (sim or 1) > most:
             raise Invalid("sim", "no device has this SIM slot")

@@ -28,9 +28,7 @@ class Habits:
     traffic: Traffic
 
     async def pins(self, account: Account, messages: tuple[MtMessage, ...], now: datetime) -> tuple[Pin, ...]:
-        """For those that any device may send. Raises Unavailable."""
-        if not account.sticky:
-            return ()
+        """For those of a sticky account that any device may send. Raises Unavailable."""
         found = [await self._pin(account, m, now) for m in messages if m.wanted_device is None and m.channel is Channel.SMS]
         return tuple(pin for pin in found if pin is not None)
 

@@ -118,7 +118,7 @@ class Submission:
                 whatsapp=Channel.WHATSAPP in submit.channels,
                 sealed=replay.seal(linked.key) if replay and linked.key else None,
             )
-            pins = await self.habits.pins(account, messages, now) if self.habits else ()
+            pins = await self.habits.pins(account, messages, now) if self.habits and account.sticky else ()
             acceptance = Acceptance(
                 messages=messages,
                 receipt=receipt,
